@@ -1,4 +1,4 @@
-"""The options of the commands, each declared once: its type in Python, and what `--help` says of it."""
+"""The options of the commands, each declared once: its type in Python and its text in `--help`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +21,7 @@ Arms = Annotated[
 ]
 TargetNames = Annotated[
     Sequence[str],
-    Option(
-        help="Targets, comma-separated: names, or files of your own; `all` is XTREME-R's ten, `xtreme9` the older nine."
-    ),
+    Option(help="Targets, comma-separated: names or target files; `all`: XTREME-R's ten; `xtreme9`: XTREME's nine."),
     COMMAS,
 ]
 OwnFile = Annotated[Path | None, Argument(metavar="FILE", help="With --new: the file to write.")]
@@ -31,7 +29,7 @@ NewTarget = Annotated[str | None, Option("--new", help="Write a commented target
 CheckedTarget = Annotated[Path | None, Option("--check", help="List all faults of a target file.")]
 Languages = Annotated[
     Sequence[str],
-    Option(help="BCP-47 codes, comma-separated; TARGET:CODE is for one target [default: all languages]."),
+    Option(help="BCP-47 codes, comma-separated; TARGET:CODE holds for one target [default: all languages]."),
     COMMAS,
 ]
 SplitName = Annotated[str, Option(help="test or dev.")]
@@ -45,17 +43,24 @@ Sizes = Annotated[
 Seeds = Annotated[
     str | int,
     Option(
-        help="Number of seeds (5) or list of seeds (0,2-4), for each arm and size. A seed decides rows, order, "
-        "initialisation."
+        help="Number of seeds (5) or list of seeds (0,2-4), for each arm and size. A seed decides which rows are "
+        "drawn, their order and the initialisation."
     ),
 ]
 Match = Annotated[
-    str, Option(help="What arms have in common: epochs, or updates (every arm gets as many as the largest).")
+    str,
+    Option(help="Amount of training that is equal for all arms: epochs, or updates (as many as the largest arm has)."),
+]
+Draw = Annotated[
+    str,
+    Option(
+        help="How a size draws rows of a dataset: by ids (a translation draws the rows of its source), or by positions."
+    ),
 ]
 Preset = Annotated[
     str | None,
     Option(
-        help="Arms of a preset (mixture, multi-source, phang2020, synthetic-vs-real, two-stage), made of your "
+        help="Use the arms of a preset (mixture, multi-source, phang2020, synthetic-vs-real, two-stage) with your "
         "NAME=DATASET."
     ),
 ]
@@ -70,16 +75,16 @@ PresetFile = Annotated[
     ),
 ]
 Changes = Annotated[Sequence[str], Option("--set", help="KEY=VALUE replaces a value of the file. Repeatable.")]
-CheckFile = Annotated[bool, Option("--check", help="List all faults of the file, and stop.")]
+CheckFile = Annotated[bool, Option("--check", help="List all faults of the file; make and train nothing.")]
 UntilResolved = Annotated[
     bool,
     Option(
         "--until-resolved",
-        help="Add seeds where they resolve most comparisons, in at most four interim analyses; needs --budget.",
+        help="Add seeds to unresolved comparisons, with at most four interim analyses; needs --budget.",
     ),
 ]
 Budget = Annotated[float | None, Option(help="Hours that --until-resolved may take.")]
-OnlyData = Annotated[bool, Option("--only-data", help="Make the data and stop.")]
+OnlyData = Annotated[bool, Option("--only-data", help="Make the data; train nothing.")]
 
 # How models are trained.
 Model = Annotated[
@@ -89,45 +94,52 @@ CheckedModel = Annotated[str | None, Option(help="A model to check instead: hub 
 Recipe = Annotated[
     str,
     Option(
-        help="Hyperparameters: xtreme (of the encoder's size), phang2020, small, or a TOML file [default: the "
-        "preset's, or xtreme]."
+        help="Hyperparameters: xtreme (those for the encoder's size), phang2020, small, or a TOML file [default: that "
+        "of the preset, else xtreme]."
     ),
 ]
 Select = Annotated[
     str,
     Option(
-        help="Checkpoint: last; en-dev (best on English dev items, never on another language's); recipe (as its "
-        "reference does)."
+        help="Checkpoint to score: last; en-dev (best on English development items); recipe (as the reference code of "
+        "the recipe does) [default: that of the preset, else last]."
     ),
 ]
 KeepHeads = Annotated[
     bool,
     Option(
         "--keep-heads",
-        help="Keep the intermediate head for targets with the same format and labels [default: a new head].",
+        help="Continue with the head of the intermediate task where a target has the same format and labels [default: "
+        "a new head].",
     ),
 ]
 TrainCap = Annotated[
-    int | None, Option(help="Most training examples of a target, drawn by seed, for a quick look [default: all].")
+    int | None,
+    Option(help="Maximum number of training examples per target, drawn anew for each seed [default: all]."),
 ]
 EvalCap = Annotated[
-    int | None, Option(help="Most test examples of a language, drawn by seed, for a quick look [default: all].")
+    int | None,
+    Option(help="Maximum number of test items per target and language, the same for all seeds [default: all]."),
 ]
 Ray = Annotated[str | None, Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")]
 Workers = Annotated[
     int | None,
     Option(
-        help="Runs at once per GPU, or on the cores of each machine [default: 1; with --ray, as many as a GPU holds]."
+        help="Simultaneous runs per GPU, or per machine without GPUs [default: 1; with --ray, as many as a GPU holds]."
     ),
 ]
-PricePerHour = Annotated[float | None, Option(help="Price of an hour of one device, for the plan, in any currency.")]
+PricePerHour = Annotated[
+    float | None, Option(help="Price of one hour of one device, in any currency; the plan then includes the cost.")
+]
 Assume = Annotated[
     str | None,
     Option(
-        help="Estimate the hours on another GPU from numbers of rows alone: h100, a100, l4, …; arms are NAME=TASK:N."
+        help="Estimate the hours on another GPU (h100, a100, l4, …) from numbers of rows alone; arms are NAME=TASK:N."
     ),
 ]
-KeepWeights = Annotated[bool, Option("--keep-weights", help="Keep the weights of target models, not only predictions.")]
+KeepWeights = Annotated[
+    bool, Option("--keep-weights", help="Keep the weights of target models, not only their predictions.")
+]
 Track = Annotated[
     str | None, Option(help="Export losses, scores and verdicts during the run to trackio, wandb or tensorboard.")
 ]
@@ -136,16 +148,19 @@ Checkpoint = Annotated[Path | str, Option(help="New folder for the checkpoint.")
 Seed = Annotated[
     int,
     OptionCheck("evaluator.training.train:check_seed"),
-    Option(help="Seed of the order of rows and of the initialisation."),
+    Option(help="Random seed of the order of rows and of the initialisation."),
 ]
 
 # Where things are.
 DataRoot = Annotated[
     Path | str | None,
-    Option(help="Folder of the official files, or 'sample' (shipped) [default: $SYNTHGEN_DATA, else data/ here]."),
+    Option(
+        help="Folder of the official files, or 'sample' (rows that come with the package) [default: $SYNTHGEN_DATA, "
+        "else data/ in the current folder]."
+    ),
 ]
 FetchRoot = Annotated[Path | str, Option(help="Folder to which the files are written.")]
-StorePlace = Annotated[Path | str, Argument(help="The --store folder of an `evaluator compare`.")]
+StorePlace = Annotated[Path | str, Argument(help="A store: the folder given to `evaluator compare` as --store.")]
 Archive = Annotated[Path | str, Option("--out", help="The archive to write, such as runs.tar.gz.")]
 ArchiveRead = Annotated[Path | str, Argument(metavar="ARCHIVE", help="A file that `evaluator store pack` wrote.")]
 StoreFolder = Annotated[Path | str, Option(help="Folder, or s3://…, where finished runs are kept and reused.")]
@@ -164,23 +179,23 @@ DryRun = Annotated[bool, Option("--dry-run", help="Show exactly what would be se
 # What is scored and reported.
 TargetName = Annotated[str, Argument(help="A target of `evaluator targets`, or a target file of your own.")]
 Language = Annotated[str, Option(help="BCP-47 code of the language.")]
-ScoreSplit = Annotated[str, Option(help="A split of the target: test, or dev where it has one.")]
+ScoreSplit = Annotated[str, Option(help="Split of the target: test, or dev if it has one.")]
 Predictions = Annotated[
     Path | str,
     Option(
-        help="The prediction file. xnli, pawsx: a label a line; xcopa: 0 or 1 a line; udpos, panx: a tag a line, a "
-        "blank line between sentences; xquad, mlqa, tydiqa: {id: answer}; tatoeba: the line number of the English "
-        "sentence, from 0, a line; bucc2018: ID TAB ID a line; mewslix, lareqa: {query id: [ids]}."
+        help="The prediction file. xnli, pawsx: one label per line; xcopa: 0 or 1 per line; udpos, panx: one tag per "
+        "line, a blank line between sentences; xquad, mlqa, tydiqa: {id: answer}; tatoeba: per line the line number of "
+        "the English sentence, from 0; bucc2018: ID TAB ID per line; mewslix, lareqa: {query id: [ids]}."
     ),
 ]
 Results = Annotated[Path | str, Argument(help="A results.jsonl or a store folder.")]
 Page = Annotated[
     Path | str, Option(help="The HTML page to write; tables and comparison.json are written to its folder.")
 ]
-Margin = Annotated[float, Option(help="Margin of equivalence, in points.")]
+Margin = Annotated[float, Option(help="Equivalence margin, in points.")]
 ReportMargin = Annotated[
     float | None,
-    Option("--margin", help="Margin of equivalence, in points [default: that of experiment.json, else 0.5]."),
+    Option("--margin", help="Equivalence margin, in points [default: the one in experiment.json, else 0.5]."),
 ]
 Primary = Annotated[
     Sequence[str], Option(help="Primary comparison of two arms, planned before the runs: A:B or A:B@SIZE."), COMMAS

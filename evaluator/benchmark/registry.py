@@ -89,7 +89,7 @@ def load_all() -> tuple[Target, ...]:
 def select(names: Sequence[str]) -> tuple[Target, ...]:
     """Return targets by name or file, in the order of tables and once each.
 
-    `all` is XTREME-R's ten, `xtreme9` the older nine.
+    `all` are the ten of XTREME-R, `xtreme9` the nine of XTREME.
 
     >>> [target.name for target in select(["xtreme9", "xcopa"])][:3]
     ['xnli', 'xcopa', 'udpos']
@@ -121,7 +121,7 @@ def own_averages(targets: Iterable[Target]) -> Mapping[str, Mapping[str, tuple[s
 
 
 def targets() -> list[dict[str, Any]]:
-    """List the test tasks, their languages, metrics and English training source.
+    """List the targets with their languages, metrics and English training set.
 
     Example: `evaluator targets --json`
 

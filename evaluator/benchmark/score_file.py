@@ -24,7 +24,7 @@ def score(
     data_root: options.DataRoot = None,
     split: options.ScoreSplit = "test",
 ) -> dict[str, Any]:
-    """Print the metrics of a prediction file, in percent, and how many items lack a prediction.
+    """Print the metrics of a prediction file, in percent, and the number of items without a prediction.
 
     Example: `evaluator score udpos --language es --predictions tags.txt --data-root DIR`
 

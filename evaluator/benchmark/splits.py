@@ -1,12 +1,16 @@
 """Which items are read: the test items of each language, capped training items, English development items."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluator.benchmark.data_root import trains_on
 from evaluator.benchmark.target import DataRoot, Split, Target
+
+BY_IDS, BY_POSITIONS = "ids", "positions"
+"""`--draw`: the rows of a size by the hashes of their ids, or by their positions in the dataset."""
 
 LAST, EN_DEV, BY_RECIPE = "last", "en-dev", "recipe"
 """`--select`: the last checkpoint; the best on English development items; either, as the recipe's reference does."""
@@ -19,6 +23,25 @@ def draw(total: int, rows: int, seed: int) -> npt.NDArray[np.int64]:
     True
     """
     return np.sort(np.random.default_rng(seed).permutation(total)[:rows])
+
+
+def draw_by_id(ids: Iterable[str], rows: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return the positions of the `rows` ids that a seed draws, ascending, whatever the other ids and their order are.
+
+    So a translation draws the rows that its source draws, less those that it lacks, and then others in their place.
+
+    >>> draw_by_id("abcde", 2, seed=0), draw_by_id("abde", 2, seed=0)
+    (array([1, 4]), array([1, 3]))
+    """
+    seeded = blake2b(b"%d:" % seed, digest_size=8)
+    hashes = np.fromiter((_hash(seeded, row_id) for row_id in ids), np.uint64)
+    return np.sort(np.argsort(hashes, kind="stable")[:rows])
+
+
+def _hash(seeded: blake2b, row_id: str) -> int:
+    own = seeded.copy()
+    own.update(row_id.encode("utf-8", "surrogatepass"))
+    return int.from_bytes(own.digest())
 
 
 def evaluation_splits(

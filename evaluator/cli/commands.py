@@ -31,9 +31,9 @@ def main() -> None:
 def targets(
     file: options.OwnFile = None, *, new: options.NewTarget = None, check: options.CheckedTarget = None
 ) -> list[dict[str, Any]] | OwnFileCheck | Path:
-    """List the test tasks, their languages, metrics and English training source; or start or check one of your own.
+    """List the targets: languages, metrics, English training set; --new starts a target file, --check checks one.
 
-    Exit code 2 when --check finds a fault.
+    Exit code 2 if --check finds a fault.
 
     Example: `evaluator targets --new pair my_target.toml`
 
@@ -310,10 +310,12 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - a JSON value
     return f"{value:,}" if isinstance(value, int) else one_line(value)
 
 
-app = new_app("evaluator", "What intermediate-task data does to zero-shot cross-lingual transfer on XTREME-R.")
-data_app = typer.Typer(help="The official files: check and fetch them.", no_args_is_help=True)
+app = new_app(
+    "evaluator", "Measure the effect of intermediate-task data on zero-shot cross-lingual transfer (XTREME-R)."
+)
+data_app = typer.Typer(help="Check and fetch the official files of the targets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-store_app = typer.Typer(help="Finished runs: list, check, repair, clean, pack and unpack them.", no_args_is_help=True)
+store_app = typer.Typer(help="List, check, repair, clean, pack and unpack finished runs.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 
 add_command(app, "targets", targets, print_targets, own_file_document)

@@ -10,7 +10,7 @@ from evaluator import options
 from evaluator.benchmark.data_root import default_root, languages_there, missing_files, trained_on
 from evaluator.benchmark.registry import check_languages
 from evaluator.benchmark.registry import select as targets_by_name
-from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST
+from evaluator.benchmark.splits import BY_IDS, BY_POSITIONS, BY_RECIPE, EN_DEV, LAST
 from evaluator.benchmark.target import DataRoot, Target
 from evaluator.experiment.arms import FULL, Arm, check_names, split_arm
 from evaluator.experiment.recipe import LARGE_WIDTH, load_recipe
@@ -27,7 +27,12 @@ from synthgen.runtime.ray_cluster import LOCAL, check_address
 
 DEFAULTS = {"recipe": "xtreme", "select": "last"}
 MOST_SEEDS, MOST_LACKING = 1_000, 3
-CHOICES = {"match": ("epochs", "updates"), "select": (LAST, EN_DEV, BY_RECIPE), "split": ("test", "dev")}
+CHOICES = {
+    "match": ("epochs", "updates"),
+    "draw": (BY_IDS, BY_POSITIONS),
+    "select": (LAST, EN_DEV, BY_RECIPE),
+    "split": ("test", "dev"),
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Arguments:
     sizes: options.Sizes = ("full",)
     seeds: options.Seeds = 5
     match: options.Match = "epochs"
+    draw: options.Draw = BY_IDS
     model: options.Model = options.DEFAULT_MODEL
     recipe: options.Recipe = ""
     select: options.Select = ""
@@ -157,7 +163,8 @@ def _check_selection(arguments: Arguments) -> None:
     if arguments.select == EN_DEV and ranked:
         names = ", ".join(ranked)
         raise UserError(
-            f"--select en-dev: {names} are retrieval targets without English development items to select by"
+            f"--select en-dev: {names} are retrieval targets, which have no English development items; give another "
+            "--select"
         )
 
 
@@ -169,9 +176,9 @@ def check_files(arguments: Arguments, planned: Sequence[Path] = ()) -> DataRoot:
         place = "data" if root.path == SAMPLES else str(root.path)
         places = f"--data-root {shlex.quote(place)} --targets {shlex.quote(','.join(arguments.targets))}"
         raise UserError(
-            f"the data root {root.path} is not complete: `evaluator data fetch {places}` fetches what the hub has, or "
-            f"{_what_is_there(targets, root, languages, split)}; {'; '.join(lacking[:MOST_LACKING])}"
-            + (f"; and more, which `evaluator data check {places}` lists" if len(lacking) > MOST_LACKING else "")
+            f"the data root {root.path} is not complete: `evaluator data fetch {places}` fetches the files that are on "
+            f"the hub, or {_what_is_there(targets, root, languages, split)}; {'; '.join(lacking[:MOST_LACKING])}"
+            + (f"; `evaluator data check {places}` lists all missing files" if len(lacking) > MOST_LACKING else "")
         )
     if leaks := [line for t in targets for line in trained_on(t, root, languages[t.name], split)]:
         raise UserError(f"{some_of(leaks)}; give another --split, or restrict --targets or --languages")
@@ -194,7 +201,7 @@ def _what_is_there(
 def select_targets(names: Sequence[str]) -> tuple[Target, ...]:
     """Return the targets by name; UserError for none."""
     if not names:
-        raise UserError("no target; give --targets T,… or --targets all")
+        raise UserError("no target is given; give --targets NAME,… or --targets all")
     return targets_by_name(names)
 
 
@@ -230,7 +237,7 @@ def parse_size(text: str | int, arms: Sequence[Arm] | None = None) -> int:
     if text == "full":
         return FULL
     if not number.isdecimal() or int(number) < 1 or (slash and not arm):
-        raise UserError(f"--sizes {text}; allowed: 'full', whole numbers from 1, and parts of an arm: real/4")
+        raise UserError(f"--sizes {text}; allowed: 'full', whole numbers from 1, and fractions of an arm: real/4")
     if not slash or arms is None:
         return int(number)
     rows = {each.name: each.rows for each in arms}
@@ -248,10 +255,10 @@ def parse_seeds(text: str | int) -> tuple[int, ...]:
     parts = [part.strip().partition("-") for part in str(text).split(",")]
     spans = [(low, high if dash else low) for low, dash, high in parts]
     if not all(number.isdecimal() for span in spans for number in span):
-        raise UserError(f"--seeds {text}; allowed: a count from 1, such as 5, and a list, such as 0,2-4")
+        raise UserError(f"--seeds {text}; allowed: a number of seeds from 1, such as 5, or a list, such as 0,2-4")
     if len(parts) == 1 and not parts[0][1]:
         spans = [("0", str(int(parts[0][0]) - 1))]
     seeds = [seed for low, high in spans for seed in range(int(low), min(int(high), MOST_SEEDS) + 1)]
     if not seeds or len(set(seeds)) < len(seeds) or max(seeds) >= MOST_SEEDS:
-        raise UserError(f"--seeds {text}; allowed: different seeds, one at least, each below {MOST_SEEDS}")
+        raise UserError(f"--seeds {text}; allowed: at least one seed, no seed twice, each below {MOST_SEEDS}")
     return tuple(sorted(seeds))

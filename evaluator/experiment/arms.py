@@ -93,8 +93,9 @@ class Arm:
         if not self.by_seed:
             return self
         if seed >= len(self.by_seed):
-            datasets = f"it has {len(self.by_seed)} datasets, of seeds 0 to {len(self.by_seed) - 1}"
-            raise UserError(f"arm '{self.name}' has no dataset of seed {seed}: {datasets}; make more, or give --seeds")
+            datasets = f"it has {len(self.by_seed)} datasets, for seeds 0 to {len(self.by_seed) - 1}"
+            advice = "make more, or give fewer --seeds"
+            raise UserError(f"arm '{self.name}' has no dataset for seed {seed}: {datasets}; {advice}")
         return replace(self, parts=self.by_seed[seed], by_seed=())
 
     @property
@@ -170,7 +171,7 @@ def check_names(texts: Sequence[str]) -> None:
     """Raise UserError for a second arm of the same name."""
     for name, count in Counter(name for name, _ in map(split_arm, texts)).items():
         if count > 1:
-            several = f"datasets of several seeds are one argument, in quotes: '{name}=DATASET{{0..4}}'"
+            several = f"for one dataset per seed give one argument in quotes: '{name}=DATASET{{0..4}}'"
             raise UserError(f"arm '{name}' is given {count} times; names must differ; {several}")
 
 
@@ -192,11 +193,10 @@ def parse_arm(text: str) -> Arm:
     for number, (arm, own) in enumerate(zip(arms, formats, strict=True)):
         if not arm.parts or arm.corpora != arms[0].corpora:
             raise UserError(
-                f"arm '{name}': '{texts[number]}' has no dataset for each seed; {{0..4}} belongs into the name of a "
-                "dataset"
+                f"arm '{name}': '{texts[number]}' has no dataset for each seed; write {{0..4}} in the name of a dataset"
             )
         if [(each.name, each.labels) for each in own] != [(each.name, each.labels) for each in formats[0]]:
-            raise UserError(f"arm '{name}': {texts[number]} has another format or other labels than {texts[0]}")
+            raise UserError(f"arm '{name}': {texts[number]} and {texts[0]} differ in their format or labels")
     return replace(arms[0], by_seed=tuple(arm.parts for arm in arms), most=min(arm.rows for arm in arms))
 
 
@@ -234,7 +234,7 @@ def _parse_arm(name: str, value: str) -> Arm:
     corpora = tuple(_corpus(text, arm=name) for _, text in texts if text.startswith(MLM))
     if any(text.endswith(f":{EVEN}") for _, text in texts):
         if not all(text.endswith(f":{EVEN}") for _, text in texts):
-            raise UserError(f"arm '{name}': if one part is {EVEN}, all parts must be")
+            raise UserError(f"arm '{name}': if one part is ':{EVEN}', all parts must be ':{EVEN}'")
         parts = tuple(replace(part, share=Fraction(1, len(parts))) for part in parts)
     _check_parts(name, parts, corpora, len(stages))
     return Arm(name, parts, corpora=corpora, factor=factor)
@@ -257,13 +257,13 @@ def _check_parts(arm: str, parts: Sequence[ArmPart], corpora: Sequence[Corpus], 
     if stages > 1 and (corpora or {part.stage for part in parts} != set(range(stages))):
         raise UserError(f"arm '{arm}': '{THEN.strip()}' joins datasets; a corpus can only be added with +")
     if corpora and any(part.is_shared for part in parts):
-        raise UserError(f"arm '{arm}': shares are for datasets; a corpus can only be added to numbers of rows")
+        raise UserError(f"arm '{arm}': shares (%, rest, even) cannot be combined with a corpus; give numbers of rows")
     check_shares(arm, parts)
 
 
 def _corpus(text: str, *, arm: str) -> Corpus:
     if not (match := _PART.fullmatch(text.removeprefix(MLM))):
-        raise UserError(f"arm '{arm}': '{text}' has no corpus; {_GRAMMAR}")
+        raise UserError(f"arm '{arm}': '{text}' names no corpus; {_GRAMMAR}")
     path, amount = Path(match["folder"]), match["amount"]
     if amount and not amount.isdecimal():
         raise UserError(f"arm '{arm}': the size of a corpus is a number of lines, not {amount}")
@@ -276,14 +276,14 @@ def _corpus(text: str, *, arm: str) -> Corpus:
     else:
         raise UserError(f"arm '{arm}': {path} is neither a text file, nor a folder of *.txt, nor a dataset folder")
     if not total:
-        raise UserError(f"arm '{arm}': {path} holds no text")
+        raise UserError(f"arm '{arm}': {path} contains no text; give another corpus")
     return Corpus(path, content, total, _row_count(amount, total, f"arm '{arm}': {path}", text))
 
 
 def _row_count(number: str | None, total: int, where: str, text: str) -> int:
     rows = int(number) if number else total
     if not 1 <= rows <= total:
-        raise UserError(f"{where} has {total} rows; '{text}' asks for {rows}")
+        raise UserError(f"{where} has {total} rows; '{text}' needs {rows}")
     return rows
 
 

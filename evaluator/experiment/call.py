@@ -65,7 +65,7 @@ def file_arguments(
     lacking = [step.name for step in file.steps.steps if not step.is_done]
     if needs_data and lacking:
         raise UserError(
-            f"{file.path}: data.{lacking[0]} is not made yet: evaluator run {file.path} --only-data makes it"
+            f"{file.path}: data.{lacking[0]} does not exist yet: evaluator run {file.path} --only-data makes it"
         )
     arms, file_options = file.arm_texts(), {"data": file.steps, **file.options}
     if preset := {**file_options, **options}.get("preset"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluator.benchmark.data_root import default_root
 from evaluator.benchmark.registry import of_run
-from evaluator.benchmark.splits import LAST
+from evaluator.benchmark.splits import BY_IDS, LAST
 from evaluator.benchmark.target import DataRoot, Target
 from evaluator.experiment.arguments import Arguments, parse_seeds, parse_size, select_languages, select_targets
 from evaluator.experiment.arms import FULL, Arm, parse_arms
@@ -118,7 +118,7 @@ def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], 
     if not any(arm.is_trained for arm in arms):
         refuse("no arm has intermediate data", sizes=sizes != (FULL,), match=arguments.match != "epochs")
     if not any(arm.parts for arm in arms):
-        refuse("no arm trains on a dataset", keep_heads=arguments.keep_heads)
+        refuse("no arm trains on a dataset", keep_heads=arguments.keep_heads, draw=arguments.draw != BY_IDS)
     if not any(target.train for target in targets):
         names, is_selected = ", ".join(target.name for target in targets), arguments.select != LAST
         refuse(f"nothing is trained for {names}", select=is_selected, max_train_examples=arguments.max_train_examples)

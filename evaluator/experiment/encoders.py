@@ -44,18 +44,18 @@ def _config_fault(config: Mapping[str, Any], facts: Facts) -> str:
     """Return why a model is no encoder that can be trained here; nothing for one that is."""
     kind = f"is of type {facts.model_type}"
     if config.get("is_encoder_decoder"):
-        return f"{kind}, an encoder with a decoder"
+        return f"{kind}, an encoder-decoder"
     if config.get("is_decoder"):
-        return f"{kind} and says that it is a decoder"
+        return f"{kind} and is configured as a decoder"
     if facts.max_length is not None and facts.max_length < LEAST_LENGTH:
-        return f"reads {facts.max_length} tokens at most"
+        return f"has a maximum length of {facts.max_length} tokens"
     if facts.family.name:
         return ""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
     if facts.model_type not in CONFIG_MAPPING_NAMES:
-        return f"{kind}, which needs code that transformers does not have; code of a checkpoint is never run"
+        return f"{kind}, which transformers does not support; the code in a checkpoint is never run"
     return "" if facts.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else f"{kind}, which is not an encoder"
 
 
@@ -66,13 +66,13 @@ def faults(folder: Path, facts: Facts) -> dict[str, str]:
     except UserError as error:
         return dict.fromkeys(ALL, first_line(error))
     if len(tokenizer) > facts.size.vocabulary:
-        sizes = f"its tokenizer has {len(tokenizer)} tokens and the model {facts.size.vocabulary}"
+        sizes = f"its tokenizer has {len(tokenizer)} tokens and the model's vocabulary {facts.size.vocabulary}"
         return dict.fromkeys(ALL, f"{sizes}; they do not match")
     reasons = dict[str, str]()
     if not frame(tokenizer, 2).middle:
-        reasons |= dict.fromkeys(("pair", "choice", "span"), "its tokenizer has no separator between two texts")
+        reasons |= dict.fromkeys(("pair", "choice", "span"), "its tokenizer has no separator token between two texts")
     if not tokenizer.is_fast:
-        reasons["span"] = "its tokenizer gives no offsets; transformers has no fast one of its class"
+        reasons["span"] = "its tokenizer gives no offsets; transformers has no fast tokenizer of its class"
     if tokenizer.mask_token_id is None:
         reasons["mlm"] = "its tokenizer has no mask token"
     elif not facts.family.mlm:
@@ -103,7 +103,7 @@ def recipe_for(ref: str, facts: Facts) -> Recipe:
 
 
 def models(*, check: options.CheckedModel = None) -> list[dict[str, Any]]:
-    """List the families of encoders that are tested; with --check which targets a model fits, without its weights.
+    """List the tested encoder families; --check lists the targets that a model can be trained for, without its weights.
 
     Example: `evaluator models --check jhu-clsp/mmBERT-base`
 

@@ -159,7 +159,7 @@ def _shape_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         yield Fault(("optional",), f"optional = {shorten(repr(names))}: expected a list of names of data")
     if not _table(values, "arms") and not values.get("preset"):
-        yield Fault(("arms",), 'there is no arm; expected a table [arms] with lines such as none = "none"')
+        yield Fault(("arms",), 'no arm is given; expected a table [arms] with lines such as none = "none"')
 
 
 def _check_folder(folder: object) -> None:
@@ -176,7 +176,8 @@ def _folder_faults(steps: Sequence[Step], store: Path | str) -> Iterator[Fault]:
         name = f"data.{step.name}"
         if (owner := taken.setdefault(step.folder.resolve(), name)) != name:
             yield Fault(
-                ("data", step.name), f"{name} writes to {step.folder}, the folder of {owner}; give it another name"
+                ("data", step.name),
+                f"{name} writes to {step.folder}, the folder of {owner}; give the step another name",
             )
 
 
@@ -237,7 +238,7 @@ def _check_place(where: str, place: str) -> None:
     check_bounds(where, place)
     for each in [] if place.startswith(MLM) else expanded(place, where):
         if not Path(each).expanduser().exists():
-            raise UserError(f"{where} = {shorten(repr(each))}: nothing is there; expected the path of a dataset folder")
+            raise UserError(f"{where} = {shorten(repr(each))} does not exist; expected the path of a dataset folder")
 
 
 def _read_data(table: Mapping[str, Any], folder: Path) -> _Data:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST, has_dev_file
+from evaluator.benchmark.splits import BY_IDS, BY_RECIPE, EN_DEV, LAST, has_dev_file
 from evaluator.benchmark.target import DataRoot, Target, revision
 from evaluator.benchmark.target_file import reading_hash
 from evaluator.experiment.arms import FULL, Arm
@@ -202,6 +202,7 @@ def _draws(
                 part.manifest.kept,
                 rows,
                 part.shuffled,
+                experiment.arguments.draw == BY_IDS,
                 {key: str(getattr(part.manifest, key)) for key in ("task", "origin", "language", "licence")},
             ),
         )

@@ -33,7 +33,8 @@ OWN_SEED = 1_000
 class DataDraw:
     """How many rows a run draws of a dataset folder, of a text corpus, or of a target's own training set.
 
-    `about` says of them, for a model card, what no key holds: task, origin, language, licence.
+    `by_ids` draws rows of a dataset by the hashes of their ids. `about` says of them, for a model card, what no key
+    holds: task, origin, language, licence.
     """
 
     folder: Path
@@ -41,11 +42,14 @@ class DataDraw:
     total: int
     rows: int
     shuffled: bool = False
+    by_ids: bool = False
     about: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> list[Any]:
         """Return the JSON values that go into keys."""
-        return [self.content_hash, self.total, self.rows, *(["shuffled"] if self.shuffled else [])]
+        by_ids = self.by_ids and self.rows < self.total
+        kind = [*(["shuffled"] if self.shuffled else []), *(["ids"] if by_ids else [])]
+        return [self.content_hash, self.total, self.rows, *kind]
 
 
 @dataclass(frozen=True, slots=True)

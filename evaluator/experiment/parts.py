@@ -72,5 +72,5 @@ def shared(arm: str, parts: Sequence[ArmPart], rows: int) -> tuple[int, ...]:
         return tuple(counts[str(i)] for i in range(len(parts)))
     part_rows = [0 if part.is_rest else part.rows if part.share is None else int(part.share * rows) for part in parts]
     if (least := sum(part_rows)) > rows:
-        raise UserError(f"arm '{arm}' gives {least} rows besides its rest; the size {rows} is smaller")
+        raise UserError(f"arm '{arm}' has {least} rows besides its part ':rest'; the size {rows} is smaller")
     return tuple(rows - least if part.is_rest else count for part, count in zip(parts, part_rows, strict=True))

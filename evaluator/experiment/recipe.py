@@ -132,7 +132,7 @@ class Recipe:
         longest = max(longest, *(int(each.get("max_length", 0)) for each in self.formats.values()), 0)
         if most is None or longest <= most:
             return self
-        note(f"recipe {self.name}: lengths up to {longest} are cut to {most}, the most tokens that the encoder reads")
+        note(f"recipe {self.name}: lengths up to {longest} are cut to {most}, the maximum length of the encoder")
         lengths = "max_length", "query_length"
         cut = {
             name: replace(stage, **{each: min(getattr(stage, each), most) for each in lengths})
@@ -157,8 +157,8 @@ def check_soft_labels(recipe: Recipe, manifests: Collection[Manifest]) -> None:
     kinds = {recipe.intermediate((manifest.format,)).targets for manifest in manifests} - {HARD}
     if kinds and not any(manifest.has_soft_labels for manifest in manifests):
         raise UserError(
-            f'recipe {recipe.name} has targets = "{kinds.pop()}", and no dataset has a verifier\'s probabilities: '
-            "synthgen filter DATASET --verifier CKPT --filters FILE adds them, with [verify] probabilities = true in it"
+            f'recipe {recipe.name} has targets = "{kinds.pop()}", and no dataset has label probabilities: synthgen '
+            "filter DATASET --verifier CKPT --filters FILE adds them, with [verify] probabilities = true in FILE"
         )
 
 
@@ -179,7 +179,10 @@ def load_recipe(ref: str, width: int, family: str = "") -> Recipe:
     if ref in recipes:
         recipe = recipes[ref]
         if family and recipe.families and family not in recipe.families:
-            note(f"recipe {recipe.name} was made for {', '.join(recipe.families)}, the encoder is of {family}")
+            families = ", ".join(recipe.families)
+            note(
+                f"recipe {recipe.name} is for encoders of the family {families}; this encoder is of the family {family}"
+            )
         return recipe
     path = Path(ref)
     if path.suffix != ".toml":

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from evaluator.benchmark.registry import own_averages
+from evaluator.benchmark.splits import BY_POSITIONS
 from evaluator.experiment.arms import FULL
 from evaluator.experiment.definition import Experiment, estimand
 from synthgen import __version__
@@ -34,6 +35,7 @@ def experiment_record(experiment: Experiment) -> dict[str, Any]:
         **{name: getattr(arguments, name, None) for name in ("margin", "primary")},
         "looks": asdict(experiment.looks) if experiment.looks else None,
         **{name: getattr(arguments, name) for name in ("split", "match", "select", "keep_heads", "preset")},
+        **({} if arguments.draw == BY_POSITIONS else {"draw": arguments.draw}),  # positions was once the only way
         **{name: getattr(arguments, name) for name in ("max_train_examples", "max_eval_examples")},
         "recipe": {
             "name": recipe.name,

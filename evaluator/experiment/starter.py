@@ -20,7 +20,7 @@ WIDTH = 100
 
 
 def init(file: options.NewExperiment = "experiment.toml", *, preset: options.PresetFile = None) -> Path:
-    """Write an experiment file that runs, with every option of a comparison beside it as a comment.
+    """Write an experiment file that can be run, with all further options of a comparison as comments.
 
     Example: `evaluator init --preset mixture mixture.toml`
 
@@ -42,14 +42,15 @@ def experiment_text(source: Path) -> str:
     text = source.read_text(encoding="utf-8")
     own, table, tables = text.partition("\n[")
     others = "\n".join(_comments(set(read_toml(source))))
-    return f"{own}\n# Further options, with their default values.\n#\n{others}\n{table}{tables}"
+    head = "# Further options with their default values. Remove the # before an option to set it."
+    return f"{own}\n{head}\n#\n{others}\n{table}{tables}"
 
 
 def _comments(used_keys: set[str]) -> Iterator[str]:
     """Yield each option that a file does not give: its help, and a line to take the # from."""
     hints = get_type_hints(CompareArguments, include_extras=True)
     defaults = {each.name: each.default for each in fields(CompareArguments) if each.default is not MISSING}
-    yield '# Where data, store and report go.\n#folder = "runs/NAME"\n#'
+    yield '# Folder for data, store and report.\n#folder = "runs/NAME"\n#'
     for key, parameter in known_keys().items():
         if key not in (*used_keys, "store", "out"):
             yield from (f"# {line}" for line in textwrap.wrap(option_help(hints[parameter]), WIDTH))

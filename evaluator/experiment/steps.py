@@ -225,7 +225,7 @@ def _placed(value: Any, hint: Any, places: Mapping[str, Path], where: str, later
     if head in places:
         return places[head] / rest
     if head in later:
-        raise UserError(f"{where}: '{text}' is made by a later step; put its table before this one")
+        raise UserError(f"{where}: '{text}' is made by a later step; put the table of that step first")
     is_word = str in kinds and "/" not in text and not Path(text).suffix  # hub, sample
     if not is_word and not Path(text).expanduser().exists():
         raise unknown("data or file", text, places, where=where)
@@ -247,5 +247,5 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(parse_json(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise UserError(
-            f"{path} cannot be read ({error}); remove it: finished steps are found by their folders"
+            f"{path} cannot be read ({error}); remove it: finished steps are recognised by their folders"
         ) from None

@@ -48,7 +48,7 @@ _STYLE = {
 def report(
     source: options.Results, *, out: options.Page, margin: options.ReportMargin = None, note: str | None = None
 ) -> Comparison:
-    """Compare the arms of finished results: intervals, verdicts, curves.
+    """Write the report of finished results: differences between arms, intervals, verdicts, curves.
 
     Example: `evaluator report runs/store --out report.html`
 

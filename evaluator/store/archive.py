@@ -43,7 +43,7 @@ class PackedRuns:
 
 
 def store_pack(store: options.StorePlace, *, out: options.Archive) -> PackedRuns:
-    """Write the finished runs of a store, without weights, to an archive that `evaluator store unpack` reads.
+    """Write the finished runs of a store, without weights, to an archive for `evaluator store unpack`.
 
     Example: `evaluator store pack runs/store --out runs.tar.gz`
 
@@ -70,7 +70,8 @@ def store_pack(store: options.StorePlace, *, out: options.Archive) -> PackedRuns
 def store_unpack(archive: options.ArchiveRead, *, store: options.StoreFolder = "runs/store") -> PackedRuns:
     """Add the runs of an archive to a store; `evaluator compare` with the same arguments reuses them.
 
-    Each is checked against the SHA-256 that was written when it was finished; runs that the store has stay as they are.
+    Each run is checked against the SHA-256 that was recorded when it was finished. Runs that the store already has stay
+    as they are.
 
     Example: `evaluator store unpack runs.tar.gz --store runs/store`
 

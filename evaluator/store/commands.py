@@ -37,9 +37,9 @@ class StoreCheck:
 
 
 def store_check(store: options.StorePlace) -> StoreCheck:
-    """Read every file of a store and compare it with the SHA-256 that was written when it was finished.
+    """Read every file of a store and compare it with the SHA-256 that was recorded when it was finished.
 
-    Exit code 2 when a file is not as it was finished; `evaluator store repair` removes what is not.
+    Exit code 2 if a file was changed or damaged since; `evaluator store repair` removes such runs.
 
     Example: `evaluator store check runs/store`
     """
@@ -48,7 +48,7 @@ def store_check(store: options.StorePlace) -> StoreCheck:
 
 
 def store_repair(store: options.StorePlace) -> StoreCheck:
-    """Remove from a store what is not as it was finished; the next `compare` makes it again.
+    """Remove runs and tables that were changed or damaged since they were finished; `compare` makes them again.
 
     Example: `evaluator store repair runs/store`
     """
@@ -64,7 +64,7 @@ def store_repair(store: options.StorePlace) -> StoreCheck:
 
 
 def store_list(store: options.StorePlace) -> list[Json]:
-    """List the nodes (finished runs) of a store: kind, key, description, bytes.
+    """List the nodes (finished parts of runs) of a store: kind, key, description, bytes.
 
     Example: `evaluator store list runs/store`
     """
@@ -76,7 +76,7 @@ def store_list(store: options.StorePlace) -> list[Json]:
 
 
 def store_size(store: options.StorePlace) -> list[Json]:
-    """List the disk space of each part of a store: nodes and bytes of each kind, and of all else.
+    """List the disk space that a store takes: number of nodes and bytes by kind, and the bytes of all other files.
 
     Example: `evaluator store size runs/store`
     """
@@ -90,14 +90,14 @@ def store_size(store: options.StorePlace) -> list[Json]:
 
 
 def store_clean(store: options.StorePlace) -> list[Json]:
-    """Remove intermediate models and tokenised data, which take most of a store; scores and predictions stay.
+    """Remove intermediate models and tokenised data, which take most of the space; scores and predictions stay.
 
-    A finished comparison does not need them; what further targets, sizes or seeds need is trained again. Reports that
-    are written later lack the epochs and tokens of intermediate training.
+    A finished comparison does not need them. If further targets need an intermediate model, it is trained again.
+    Reports that are written later lack the epochs and tokens of intermediate training.
 
     Example: `evaluator store clean runs/store`
 
-    Returns what was removed: kind, nodes, bytes. Raises UserError while a run writes to the store.
+    Returns kind, number of nodes and bytes of what was removed. Raises UserError while a run writes to the store.
     """
     root = store_folder(store)
     has_head(root)  # of this version

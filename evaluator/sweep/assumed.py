@@ -63,7 +63,7 @@ class AssumedArm:
         """Return the rows of a size; UserError when the arm has fewer."""
         rows = self.rows if size == FULL else size * self.factor
         if rows > self.rows and not self.is_own:
-            raise UserError(f"arm '{self.name}' has {self.rows:,} rows; size {size:,} takes {rows:,}")
+            raise UserError(f"arm '{self.name}' has {self.rows:,} rows; size {size:,} needs {rows:,}")
         return rows
 
 
@@ -135,7 +135,8 @@ def _part(arm: str, text: str) -> tuple[tuple[int, float], str]:
     if not rows:
         example = f"{arm}=mnli:100000"
         raise UserError(
-            f"arm '{arm}': '{text}' is not a finished dataset folder;  --assume needs a task and its rows: {example}"
+            f"arm '{arm}': '{text}' is neither a finished dataset folder nor a task with a number of rows, such as "
+            f"{example}"
         )
     return (rows, _known(pieces, what, f"arm '{arm}'")), ""
 
@@ -177,7 +178,9 @@ def _target_runs(
 ) -> Iterator[AssumedRuns]:
     facts: dict[str, Json] = assumptions()["targets"]
     if target.name not in facts:
-        raise UserError(f"--assume knows no sizes of target {target.name}; leave it out: {', '.join(facts)} are known")
+        raise UserError(
+            f"--assume has no sizes of target {target.name}; leave it out of --targets; known: {', '.join(facts)}"
+        )
     known, most = facts[target.name], arguments.max_eval_examples
     items = min(known["test"], most or known["test"])
     predicted = round(items * languages * known["test_pieces"])

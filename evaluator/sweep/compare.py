@@ -23,14 +23,14 @@ from synthgen.runtime.lock import only_writer
 
 @takes(CompareArguments)
 def compare(arguments: CompareArguments) -> Comparison:
-    """Train and score every arm on every target, with intervals for all differences. Run the command again to resume.
+    """Train and score every arm on every target; report all differences with intervals. Run it again to resume.
 
     Example: `evaluator compare none=none real=runs/real synthetic=runs/synthetic --targets xnli,udpos --seeds 3`
 
     Example: `evaluator compare experiment.toml --seeds 5`
 
-    Returns the comparison; the report stands at `out`, its tables beside it. Every argument is checked before anything
-    is trained: UserError for one that is wrong. A run that could not be completed has a null score in the results;
+    Returns the comparison; the report is written to `out`, its tables to the same folder. Every argument is checked
+    before anything is trained: UserError for a wrong one. A failed run has a null score in the results;
     IncompleteError names it after the report of the others is written.
     """
     return carry_out(arguments)
@@ -69,5 +69,6 @@ def _run(
     comparison = report(store.root, out=page)
     tracked.results(unscored, comparison)
     if failure is not None:
-        raise IncompleteError(f"{failure}; {page} reports the others, or leave a seed out with --seeds, such as 0,2-4")
+        again = "run the command again, or leave out a seed with --seeds, such as 0,2-4"
+        raise IncompleteError(f"{failure}; {page} reports the other runs; {again}")
     return comparison

@@ -85,7 +85,8 @@ class CostEstimate:
         if self.speed.waiting < NOTICED:
             return f"about {most}"
         return (
-            f"{least} on idle cores to {most} at the present load ({self.speed.waiting:.0%} of the time spent waiting)"
+            f"{least} on idle cores to {most} at the present load (threads waited for a core in "
+            f"{self.speed.waiting:.0%} of the time)"
         )
 
     def document(self) -> Json:
@@ -117,7 +118,7 @@ class CostEstimate:
 def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
     """Return the cost of a graph's missing jobs; IncompleteError when disk or memory cannot hold them."""
     with progress(is_kept=False) as bar:
-        bar.add_task("plan", total=None, note="counts the tokens and measures the speed")
+        bar.add_task("plan", total=None, note="counting tokens and measuring the speed")
         return _cost(experiment, graph, store)
 
 
@@ -162,14 +163,14 @@ def _check_room(disk: int, memory: int, hardware: Hardware, root: Path) -> None:
     free = shutil.disk_usage(root).free
     if disk > free:
         raise IncompleteError(
-            f"the plan writes about {format_size(disk)} and {root} has {format_size(free)} free; "
-            "nothing was started: make room, give another --store, or fewer seeds and sizes"
+            f"the runs need about {format_size(disk)} of disk space and {root} has {format_size(free)} free; "
+            "nothing was started: free disk space, give another --store, or give fewer seeds or sizes"
         )
     available = available_memory() if hardware.device == "cpu" else None
     if available is not None and memory > available:
         raise IncompleteError(
-            f"runs take about {format_size(memory)} of memory at once and {format_size(available)} are free; "
-            "nothing was started: fewer --workers, a smaller --model, or a recipe with fewer tokens_per_batch"
+            f"the runs need about {format_size(memory)} of memory and {format_size(available)} are free; nothing was "
+            "started: give fewer --workers, a smaller --model, or a recipe with fewer tokens_per_batch"
         )
 
 
@@ -219,7 +220,7 @@ def _calibrated(experiment: Experiment, reading: float) -> Throughput:
 
 
 def announce(plan: CostEstimate) -> None:
-    """Print what is to run, and from which speed its time is estimated."""
+    """Print what will run, and the speed from which its time is estimated."""
     totals, speed = plan.document(), plan.speed
     tokens = totals["training_tokens"] + totals["inference_tokens"]
     disk, memory = format_size(plan.disk_bytes), format_size(plan.memory_bytes)
@@ -227,18 +228,20 @@ def announce(plan: CostEstimate) -> None:
         f"plan: {totals['runs']} runs, {plan.finished_runs} finished before, {totals['steps']:,} steps, "
         f"{tokens:,} tokens; {plan.duration}; {disk} disk, {memory} memory"
     )
-    devices, each = (plan.device, "") if plan.devices == 1 else (f"{plan.devices} devices ({plan.device})", " on each")
+    devices, each = (
+        (plan.device, "") if plan.devices == 1 else (f"{plan.devices} devices ({plan.device})", " per device")
+    )
     note(
-        f"speed: {speed.tokens_per_second:,.0f} tokens/s and {speed.seconds_per_run:.0f} s more a run on {devices}, "
-        f"{plan.workers} at a time{each}; from {speed.source}"
+        f"speed: {speed.tokens_per_second:,.0f} tokens/s, plus {speed.seconds_per_run:.0f} s per run, on {devices}; "
+        f"simultaneous runs{each}: {plan.workers}; source: {speed.source}"
     )
 
 
 @takes(PlanArguments)
 def plan(arguments: PlanArguments) -> dict[str, Any]:
-    """Print what `compare` with the same arguments would run, and its cost: exact counts, estimated time.
+    """Print the runs of `compare` with the same arguments and their cost: exact counts, estimated time.
 
-    With --assume no data, model or GPU is needed: hours and money, as a range, from tasks and numbers of rows.
+    --assume needs no data, model or GPU: it estimates a range of hours and money from tasks and numbers of rows.
 
     Example: `evaluator plan none=none real=runs/real --targets all --seeds 5`
 

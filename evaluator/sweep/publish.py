@@ -39,7 +39,7 @@ def publish(
     private: options.Private = False,
     dry_run: options.DryRun = False,
 ) -> Publication:
-    """Publish a checkpoint of `evaluator train`, a target model kept by `compare --keep-weights`, or a report's folder.
+    """Publish a checkpoint of `evaluator train`, a target model of `compare --keep-weights`, or the folder of a report.
 
     Example: `evaluator publish runs/mnli-model --to owner/name --dry-run`
 
@@ -65,14 +65,13 @@ def parcel_of(folder: Path, staging: Path) -> Parcel:
     if (folder / "config.json").is_file() and (folder / MANIFEST_NAME).is_file():
         return _checkpoint(folder, staging)
     if folder.resolve().parent.name == KIND and (folder / MANIFEST_NAME).is_file():
-        advice = "`evaluator compare --keep-weights` with another --store keeps those of target models"
+        advice = "run `evaluator compare --keep-weights` with another --store to keep them"
         raise UserError(f"{folder} has no weights: {advice}")
     if (folder / RESULTS_NAME).is_file():
         return _comparison(folder)
     raise UserError(
-        f"{folder} is neither a checkpoint of evaluator train (config.json, {MANIFEST_NAME}) nor the folder of a "
-        "report "
-        f"({RESULTS_NAME}, {CARD})"
+        f"{folder} is neither a checkpoint of `evaluator train` (config.json, {MANIFEST_NAME}) nor the folder of a "
+        f"report ({RESULTS_NAME}, {CARD})"
     )
 
 
@@ -81,8 +80,10 @@ def _checkpoint(folder: Path, staging: Path) -> Parcel:
     if manifest["kind"] == KIND:
         place, names = staging, stage_target(folder, manifest, staging)
     elif README not in manifest["files"] and not (folder / README).is_file():
-        made_by = "`evaluator train` makes checkpoints with one"
-        raise UserError(f"{folder} has no model card, {README}; {made_by}, `evaluator compare` keeps target models")
+        raise UserError(
+            f"{folder} has no model card, {README}; publish a checkpoint of `evaluator train`, or a target model of "
+            "`evaluator compare --keep-weights`"
+        )
     else:
         place, names = folder, [*dict.fromkeys([README, *manifest["files"]]), MANIFEST_NAME]
     files = dict(zip(names, names, strict=True))
@@ -106,7 +107,7 @@ def _comparison(folder: Path) -> Parcel:
     if not pages or not (folder / CARD).is_file():
         raise UserError(f"{folder} has no report: evaluator report {folder} --out {folder / 'report.html'} writes it")
     for name, fault in table_faults(folder, anew=True):
-        again = "`evaluator compare` or `evaluator report` writes it anew"
+        again = "`evaluator compare` or `evaluator report` writes it again"
         raise UserError(f"not published: {folder / name} {fault}; {again}")
     beside = [name for name in _BESIDE if (folder / name).is_file()]
     beside += sorted(path.relative_to(folder).as_posix() for path in (folder / "items").rglob("*.parquet"))
@@ -119,7 +120,7 @@ def _parcel(folder: Path, files: dict[str, str], kind: str, repository: str, mes
 
     def same_or_refused(text: str, where: str) -> str:
         if text != own:
-            raise UserError(f"{where} exists and holds another {kind}; give another --to")
+            raise UserError(f"{where} exists and contains another {kind}; give another --to")
         return "already published"
 
     tag = f"{kind}-{hashlib.sha256(own.encode()).hexdigest()[:12]}"

@@ -95,7 +95,8 @@ def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: SweepProgres
                     raise error.cause from None
                 sweep.fail(key, str(error.cause))
             except ray.exceptions.RayError as error:
-                sweep.fail(key, f"lost {RETRIES + 1} times: {str(error).partition(chr(10))[0]}")
+                lost = f"its process or machine was lost {RETRIES + 1} times"
+                sweep.fail(key, f"{lost}: {str(error).partition(chr(10))[0]}")
 
 
 def _new_notes(ray: Any, board: Any) -> dict[str, str]:  # noqa: ANN401 - Ray handles

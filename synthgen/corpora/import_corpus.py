@@ -54,16 +54,16 @@ def import_task(
     source_text: options.SourceText = None,
     citation: options.Citation = None,
 ) -> Manifest:
-    """Import any data as a dataset folder: an official release, a machine translation of one, or anybody's files.
+    """Import data as a dataset folder: an official release, a published translation of one, or any other files.
 
-    Files are JSON, JSON lines, CSV, TSV, Parquet or Arrow, packed or not, whatever their names; or a folder of them,
-    as from the hub's cache or `save_to_disk`.
+    Files may be JSON, JSON lines, CSV, TSV, Parquet or Arrow, compressed or not; or a folder of them, such as the hub's
+    cache or the output of `save_to_disk`.
 
     Translations: facebook/xnli (mnli), and XTREME's translate-train files (mnli,
     pawsx, squad_v1, tydiqa).
 
-    Without --language the language is that of the file's name or of the corpus if the texts are in it, else the one
-    that is identified in the texts.
+    Without --language, the language is the one in the file name or the corpus if the texts agree with it, else the one
+    identified from the texts.
 
     Example: synthgen import mnli --from data --n 200 --out runs/mnli-real
 

@@ -54,6 +54,13 @@ def read_rows(folder: Path | str) -> Iterator[Row]:
             yield from batch.to_pylist()
 
 
+def read_ids(folder: Path | str) -> Iterator[str]:
+    """Yield the ids of the kept rows in order; UserError names a shard that cannot be read."""
+    for path in shard_paths(Path(folder)):
+        for batch in read_batches(path, ["id"]):
+            yield from batch.column("id").to_pylist()
+
+
 def sample_rows(folder: Path | str, count: int, *, seed: int = 0) -> list[Row]:
     """Return `count` kept rows drawn at random, in their order; all rows when there are not more."""
     paths = shard_paths(Path(folder))

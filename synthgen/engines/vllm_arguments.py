@@ -60,6 +60,9 @@ def prepare_environment(*, on_gpu: bool) -> None:
         variables["VLLM_USE_FLASHINFER_SAMPLER"] = "0"  # it is compiled with nvcc at start; vLLM's other one needs none
     if not on_gpu:
         variables |= {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "VLLM_CPU_KVCACHE_SPACE": str(KV_CACHE_GIB_ON_CPU)}
+        # vLLM's own cache of a compiled model cannot be loaded on CPUs (vllm-project/vllm#45447), so that every start
+        # compiled again; torch's cache, used without it, can.
+        variables["VLLM_USE_AOT_COMPILE"] = "0"
         # Libraries that make vLLM's CPU worker faster, where they are installed: Intel's OpenMP, tcmalloc.
         openmp, tcmalloc = Path(sys.prefix) / "lib" / "libiomp5.so", ctypes.util.find_library("tcmalloc_minimal")
         if libraries := [name for name in (str(openmp) if openmp.is_file() else None, tcmalloc) if name]:

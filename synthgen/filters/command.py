@@ -75,7 +75,7 @@ def filter(
     language: options.FolderLanguage = None,
     processes: Processes = 1,
 ) -> Manifest:
-    """Filter a dataset folder, or a folder of anybody's Parquet files, and write the rows that pass to a new folder.
+    """Filter a dataset folder, or any folder of Parquet files, and write the rows that pass to a new folder.
 
     Example: synthgen filter runs/mnli --out runs/mnli-clean --against data
 

@@ -80,7 +80,7 @@ def make(
     gpus_per_engine: options.GpusPerEngine = None,
     started_engine: Engine | None = None,
 ) -> Manifest | list[Manifest] | list[dict[str, Any]]:
-    """Generate examples of a task until exactly N pass all filters. Run the command again to resume.
+    """Generate rows of a task until exactly N pass all filters. Run the command again to resume.
 
     Example: synthgen make --task mnli --n 200 --model pack:smollm2-135m-instruct --out runs/mnli
 

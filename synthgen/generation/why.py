@@ -26,7 +26,7 @@ EXAMPLES, EXAMPLES_OF_ONE = 2, 20
 def why(
     folder: options.Folder, row_id: options.RowId = None, *, reason: options.Reason = None
 ) -> dict[str, Any] | list[dict[str, Any]]:
-    """List why rows were rejected, with examples; or show one row's prompts, replies and verdict.
+    """List the reasons for rejections, with examples; or show the prompts, replies and verdict of one row.
 
     Example: synthgen why runs/mnli
 

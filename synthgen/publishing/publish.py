@@ -21,7 +21,7 @@ def publish(
     private: options.Private = False,
     dry_run: options.DryRun = False,
 ) -> Publication:
-    """Publish a finished set: card, manifest, Croissant, shards; never the ledger or the rejected rows.
+    """Publish a finished dataset folder: card, manifest, Croissant metadata and rows, without ledger and rejected rows.
 
     Example: synthgen publish runs/mnli --to owner/mnli-synthetic --dry-run
 

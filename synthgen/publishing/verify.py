@@ -30,7 +30,7 @@ _WRITTEN_HERE = {MANIFEST_NAME, "ledger.sqlite", "ledger.sqlite-wal", "ledger.sq
 
 
 def verify(folder: Path) -> Verification:
-    """Return what of a finished folder could be recomputed and every place where it says something else."""
+    """Compute the numbers of a finished folder again; return what was computed and every number that differs."""
     log = VerificationLog()
     manifest = read_manifest(folder, faults=log.faults)
     if outside := misplaced(folder, list(manifest.files)):

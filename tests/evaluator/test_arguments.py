@@ -56,7 +56,7 @@ def places(tmp_path: Path) -> Path:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"targets": []}, "no target; give --targets T,… or --targets all"),
+    ({"targets": []}, "no target is given; give --targets NAME,… or --targets all"),
     ({"targets": ["xnly"]}, "unknown target 'xnly'; did you mean 'xnli'?"),
     ({"languages": ["en", "xx"]}, "unknown language 'xx' in targets xnli, udpos"),
     ({"languages": ["es", "xnly:en"]}, "unknown target 'xnly' in --languages; did you mean 'xnli'?"),
@@ -66,10 +66,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"match": "steps"}, "unknown --match 'steps'"),
     ({"select": "dev"}, "unknown --select 'dev'; did you mean 'en-dev'?"),
     ({"preset": "phang"}, "unknown --preset 'phang'; did you mean 'phang2020'?"),
-    ({"seeds": 0}, "--seeds 0; allowed: different seeds, one at least"),
-    ({"seeds": "1,1"}, "--seeds 1,1; allowed: different seeds, one at least"),
-    ({"seeds": "3-"}, "--seeds 3-; allowed: a count from 1, such as 5, and a list, such as 0,2-4"),
-    ({"seeds": "0-99999999999"}, "--seeds 0-99999999999; allowed: different seeds, one at least, each below 1000"),
+    ({"seeds": 0}, "--seeds 0; allowed: at least one seed, no seed twice"),
+    ({"seeds": "1,1"}, "--seeds 1,1; allowed: at least one seed, no seed twice"),
+    ({"seeds": "3-"}, "--seeds 3-; allowed: a number of seeds from 1, such as 5, or a list, such as 0,2-4"),
+    ({"seeds": "0-99999999999"}, "--seeds 0-99999999999; allowed: at least one seed, no seed twice, each below 1000"),
     ({"workers": 0}, "--workers 0; allowed: whole numbers from 1"),
     ({"price_per_hour": -1.0}, "--price-per-hour -1; allowed: amounts of money from 0"),
     ({"max_train_examples": 0}, "--max-train-examples 0; allowed: whole numbers from 1"),

@@ -69,11 +69,11 @@ def test_updates_and_rows_are_those_of_a_real_plan(
         (
             "real=mnli",
             {},
-            "'mnli' is not a finished dataset folder;  --assume needs a task and its rows: real=mnli:100000",
+            "'mnli' is neither a finished dataset folder nor a task with a number of rows, such as real=mnli:100000",
         ),
         ("real=mnlu:100", {}, "unknown task or format 'mnlu'.*'mnli'"),
-        ("real=mnli:50%", {}, "not a finished dataset folder"),
-        ("real=mnli:100", {"sizes": [200]}, "arm 'real' has 100 rows; size 200 takes 200"),
+        ("real=mnli:50%", {}, "neither a finished dataset folder"),
+        ("real=mnli:100", {"sizes": [200]}, "arm 'real' has 100 rows; size 200 needs 200"),
     ],
 )
 def test_what_cannot_be_assumed_is_one_line(arm: str, more: dict[str, Any], message: str) -> None:

@@ -312,7 +312,7 @@ def test_a_run_that_diverges_is_a_null_row_and_all_else_is_reported(
     chosen = {**arguments, "targets": ["xnli"], "seeds": "0,2"}
     evaluator.compare(["none=none", f"a={datasets['real']}"], **chosen)
     alone = (arguments["out"].parent / "results.jsonl").read_text().splitlines()
-    message = r"2 of 2 runs were not completed, .*diverged.*report\.html reports the others, or leave a seed out"
+    message = r"2 of 2 runs failed, .*diverged.*report\.html reports the other runs; run the command again, or"
     with pytest.raises(IncompleteError, match=message):
         evaluator.compare(["none=none", f"a={datasets['real']}", f"bad=model:{huge}"], **chosen)
     rows = [json.loads(line) for line in (arguments["out"].parent / "results.jsonl").read_text().splitlines()]
@@ -326,7 +326,7 @@ def test_a_run_that_diverges_is_a_null_row_and_all_else_is_reported(
 
 def test_targets_that_rank_a_pool_have_nothing_to_choose_by(arguments: dict[str, Any]) -> None:
     with pytest.raises(
-        UserError, match="--select en-dev: lareqa are retrieval targets without English development items"
+        UserError, match="--select en-dev: lareqa are retrieval targets, which have no English development items"
     ):
         evaluator.compare(["none=none"], **{**arguments, "targets": ["lareqa"]}, select="en-dev")
 

@@ -83,7 +83,7 @@ def test_datasets_that_cannot_be_counted_are_refused(text: str, said: str, made:
 
 def test_a_seed_without_a_dataset_is_refused_before_anything_runs(made: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(
-        UserError, match=r"arm 'synthetic' has no dataset of seed 3: it has 3 datasets, of seeds 0 to 2"
+        UserError, match=r"arm 'synthetic' has no dataset for seed 3: it has 3 datasets, for seeds 0 to 2"
     ):
         define(Arguments([f"synthetic={made}"], **{**arguments, "seeds": 4}))
 

@@ -87,11 +87,14 @@ def test_weights_of_the_hub_are_not_fetched_for_a_check(tiny: Callable[[str], Pa
         ),
         ({"model_type": "gpt2"}, "is of type gpt2, which is not an encoder"),
         ({"model_type": "modernbert-decoder"}, "is of type modernbert-decoder, which is not an encoder"),
-        ({"model_type": "t5", "is_encoder_decoder": True}, "is of type t5, an encoder with a decoder"),
-        ({"model_type": "new", "auto_map": {"AutoModel": "m.M"}}, "is of type new, which needs code that transformers"),
-        ({"is_decoder": True}, "is of type bert and says that it is a decoder"),
-        ({"max_position_embeddings": 4}, "reads 4 tokens at most"),
-        ({"model_type": None}, "is of type None, which needs code"),
+        ({"model_type": "t5", "is_encoder_decoder": True}, "is of type t5, an encoder-decoder"),
+        (
+            {"model_type": "new", "auto_map": {"AutoModel": "m.M"}},
+            "is of type new, which transformers does not support",
+        ),
+        ({"is_decoder": True}, "is of type bert and is configured as a decoder"),
+        ({"max_position_embeddings": 4}, "has a maximum length of 4 tokens"),
+        ({"model_type": None}, "is of type None, which transformers does not support"),
         ({"hidden_size": None}, "config.json is of no encoder that can be trained: it has no size in hidden_size"),
     ],
 )
@@ -132,7 +135,9 @@ def test_plan_refuses_targets_that_do_not_fit_before_it_counts_anything(
 ) -> None:
     model = copy("mmbert", vocab_size=100)
     options: dict[str, Any] = {"targets": ["xnli", "udpos"], "languages": ["en"], "data_root": samples, "seeds": 1}
-    with pytest.raises(UserError, match=r"does not fit xnli, udpos: its tokenizer has \d+ tokens and the model 100"):
+    with pytest.raises(
+        UserError, match=r"does not fit xnli, udpos: its tokenizer has \d+ tokens and the model's vocabulary 100"
+    ):
         evaluator.plan(["none=none"], model=str(model.path), recipe="small", store=tmp_path / "store", **options)
     assert not list((tmp_path / "store").rglob("*.bin"))
 
@@ -249,7 +254,10 @@ def test_the_recipe_goes_by_family_and_size(family: str, width: int, recipe: str
 
 def test_a_recipe_of_another_family_is_used_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
     load_recipe("xtreme", 1152, "rembert")
-    assert "recipe xtreme-large was made for xlm-r, the encoder is of rembert" in capsys.readouterr().err
+    assert (
+        "recipe xtreme-large is for encoders of the family xlm-r; this encoder is of the family rembert"
+        in capsys.readouterr().err
+    )
     load_recipe("small", 384, "mmbert")
     assert capsys.readouterr().err == ""
 

@@ -176,7 +176,7 @@ none = "none"
 def test_a_folder_that_is_named_and_not_there_is_a_fault_wherever_it_is_used(write: Write) -> None:
     text = '[data]\nreal = "nowhere"\n[data.clean]\nfilter = "real"\n[arms]\nreal = "real"\nclean = "clean"\n'
     assert faults(write(HEAD + text)) == [
-        "study.toml line 6: data.real = 'nowhere': nothing is there; expected the path of a dataset folder"
+        "study.toml line 6: data.real = 'nowhere' does not exist; expected the path of a dataset folder"
     ]
 
 
@@ -195,9 +195,9 @@ out = "runs/../runs/study/real"
 none = "none"
 """
     assert faults(write(HEAD + steps)) == [
-        "study.toml line 5: data.store writes to runs/study/store, the folder of the store; give it another name",
+        "study.toml line 5: data.store writes to runs/study/store, the folder of the store; give the step another name",
         "study.toml line 11: data.other writes to runs/../runs/study/real, the folder of data.real; "
-        "give it another name",
+        "give the step another name",
     ]
 
 
@@ -254,7 +254,7 @@ test = [{ paths = ["test-{language}/data/train-00000-of-00001.parquet"] }]
 def test_a_step_that_names_a_later_one_is_told_to_follow_it(write: Write) -> None:
     steps = '[data.clean]\nfilter = "real"\n[data.real]\nimport = "mnli"\nfrom = "sample"\n[arms]\nnone = "none"\n'
     assert faults(write(HEAD + steps)) == [
-        "study.toml line 6: data.clean.filter: 'real' is made by a later step; put its table before this one"
+        "study.toml line 6: data.clean.filter: 'real' is made by a later step; put the table of that step first"
     ]
 
 
@@ -262,7 +262,7 @@ def test_a_step_that_names_a_later_one_is_told_to_follow_it(write: Write) -> Non
     ("text", "message"),
     [
         ("targets = [", "study.toml is not TOML: "),
-        ("", r"study.toml: there is no arm"),
+        ("", r"study.toml: no arm is given"),
         ('[arms]\nnone = "none"\n', "no target"),
         (HEAD + 'arms = "none"\n', "line 5: arms: expected a table"),
         (HEAD + 'data = 3\n[arms]\nnone="none"\n', "line 5: data: expected a table"),
@@ -348,7 +348,7 @@ def test_a_model_that_is_no_encoder_is_refused_before_data_are_made(write: Write
 
 def test_plan_and_compare_take_the_file_and_what_the_call_says_goes_before_it(write: Write, tiny_model: Path) -> None:
     path = write(HEAD + '[data.real]\nimport = "mnli"\nfrom = "sample"\n[arms]\nnone = "none"\nreal = "real"\n')
-    with pytest.raises(UserError, match=r"data.real is not made yet: evaluator run study.toml --only-data makes it"):
+    with pytest.raises(UserError, match=r"data.real does not exist yet: evaluator run study.toml --only-data makes it"):
         evaluator.plan(str(path))
     evaluator.run(path, only_data=True)
     planned = evaluator.plan(str(path), seeds=1, model=str(tiny_model), price_per_hour=3600)
@@ -388,9 +388,9 @@ def test_a_part_gives_its_share_of_every_size(
         ("{real}:20%+{synthetic}", "shares must add up to 100 %"),
         ("{real}:rest+{synthetic}:rest", "shares must add up to 100 %"),
         ("{real}:100%+{synthetic}:rest", "shares must add up to 100 %"),
-        ("{real}:even+{synthetic}", "if one part is even, all parts must be"),
+        ("{real}:even+{synthetic}", "if one part is ':even', all parts must be"),
         ("{real} then mlm:{text}", "'then' joins datasets"),
-        ("{real}:50%+{synthetic}:50%+mlm:{text}", "shares are for datasets"),
+        ("{real}:50%+{synthetic}:50%+mlm:{text}", "cannot be combined with a corpus"),
         ("{real}+mlm:{text}:50%", "the size of a corpus is a number of lines, not 50%"),
     ],
 )
@@ -404,7 +404,7 @@ def test_shares_that_make_no_whole_are_refused(
 
 def test_a_size_that_an_arm_cannot_give_is_refused(datasets: dict[str, Path]) -> None:
     arm = parse_arm("a={real}:5+{synthetic}:rest".format_map(datasets))
-    with pytest.raises(UserError, match="gives 5 rows besides its rest; the size 4 is smaller"):
+    with pytest.raises(UserError, match="has 5 rows besides its part ':rest'; the size 4 is smaller"):
         arm.draws(4)
     with pytest.raises(UserError, match="arm 'a' has too few rows for size 30: .*allowed: up to 29"):
         arm.draws(30)
@@ -492,9 +492,7 @@ def test_a_data_folder_that_was_made_by_hand_may_be_named(write: Write, tmp_path
     folder = write_pairs(tmp_path / "mine", 24)
     path = write(HEAD + f'[data]\nmine = "{folder}"\n[arms]\nnone = "none"\nmine = "mine:8"\n')
     assert faults(path) == []
-    assert faults(path, ["arms.mine=mine:99"]) == [
-        f"--set: arm 'mine': {folder} has 24 rows; '{folder}:99' asks for 99"
-    ]
+    assert faults(path, ["arms.mine=mine:99"]) == [f"--set: arm 'mine': {folder} has 24 rows; '{folder}:99' needs 99"]
 
 
 @pytest.mark.realdata

@@ -67,7 +67,7 @@ def test_a_comparison_goes_to_the_hub_with_its_card_as_the_readme(hub: WritableH
     assert evaluator.publish(comparison, to="ann/results", private=True).status == "already published"
     assert len(hub.commits) == 1
     write_results(comparison / "results.jsonl", make_rows(sizes=[1000], seeds=3, targets=["xnli"], languages=["de"]))
-    with pytest.raises(UserError, match="ann/results exists and holds another comparison"):
+    with pytest.raises(UserError, match="ann/results exists and contains another comparison"):
         evaluator.publish(comparison, to="ann/results")
 
 
@@ -98,7 +98,7 @@ def test_what_is_damaged_private_or_neither_is_refused_in_one_line(
     checkpoint: Path, comparison: Path, tmp_path: Path
 ) -> None:
     to = str(tmp_path / "public")
-    with pytest.raises(UserError, match="is neither a checkpoint of evaluator train .* nor the folder of a report"):
+    with pytest.raises(UserError, match="is neither a checkpoint of `evaluator train` .* nor the folder of a report"):
         evaluator.publish(tmp_path, to="ann/x")
     (comparison / "arms.json").write_text(json.dumps({"real": {"note": "/home/ann/data"}}))
     with pytest.raises(UserError, match=r"not published: arms\.json holds an absolute path"):

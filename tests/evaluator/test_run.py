@@ -86,7 +86,8 @@ def test_seeds_are_added_within_the_budget_and_the_next_ones_are_named(example: 
     evaluator.run(FILE, changes=changes)
     found = evaluator.run(FILE, changes=changes, until_resolved=True, budget=1e-4)
     assert re.fullmatch(
-        r"the budget does not suffice for the next step: 4 seeds an arm for \w+ against \w+ at full size .*, about .*",
+        r"the next step would exceed the budget: 4 seeds per arm for the comparison of \w+ and \w+ at full size .*"
+        r", about .*",
         found.end,
     )
     assert found.comparison is not None

@@ -97,7 +97,7 @@ def test_arms_compare_labels_with_probabilities_under_one_recipe(
     options = {"targets": ["tatoeba"], "languages": ["de"], "model": str(tiny_model), "data_root": "sample"}
     both = define(Arguments([f"hard={hard}", f"soft={soft}"], **options, recipe=str(tmp_path / "soft.toml")))
     assert [arm.name for arm in both.arms] == ["hard", "soft"]
-    with pytest.raises(UserError, match="no dataset has a verifier's probabilities"):
+    with pytest.raises(UserError, match="no dataset has label probabilities"):
         define(Arguments([f"hard={hard}"], **options, recipe=str(tmp_path / "soft.toml")))
 
 

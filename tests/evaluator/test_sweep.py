@@ -187,7 +187,10 @@ def test_a_plan_measured_beside_other_programs_gives_a_range(capsys: pytest.Capt
     busy = estimate(Throughput(1000.0, 0.0, "calibration", waiting=0.75))
     announce(busy)
     said = " ".join(capsys.readouterr().err.split())
-    assert "15 min 00 s on idle cores to 1 h 00 min at the present load (75% of the time spent waiting)" in said
+    assert (
+        "15 min 00 s on idle cores to 1 h 00 min at the present load (threads waited for a core in 75% of the time)"
+        in said
+    )
     assert (busy.document()["seconds"], busy.document()["seconds_alone"]) == (3600.0, 900.0)
 
 

@@ -193,6 +193,12 @@ def test_a_gpu_without_nvcc_samples_without_flashinfer(stand_ins: Path, tmp_path
     assert "VLLM_USE_FLASHINFER_SAMPLER" not in started(stand_ins, gpu=False)[1]
 
 
+def test_a_cpu_keeps_the_compiled_model_in_torchs_cache_where_vllms_cannot_be_loaded(stand_ins: Path) -> None:
+    assert started(stand_ins, gpu=False)[1]["VLLM_USE_AOT_COMPILE"] == "0"
+    assert started(stand_ins, gpu=False, VLLM_USE_AOT_COMPILE="1")[1]["VLLM_USE_AOT_COMPILE"] == "1"
+    assert "VLLM_USE_AOT_COMPILE" not in started(stand_ins)[1]
+
+
 def arguments(stand_ins: Path, given: str | None = None, *, gpu: bool = True) -> dict[str, Any]:
     """Start the engine with `--engine-args`; return what `vllm.LLM` was called with."""
     ended = run(stand_ins, START, gpu=gpu, **({"ENGINE_ARGS": given} if given else {}))
