@@ -160,7 +160,8 @@ def _needed_seeds(pair: PairwiseResult) -> str:
         return f" More than 100 seeds per arm are needed to detect a difference of {need.effect:.2f} points."
     limit = f"; {floor}" if need.floor else ""
     if need.cautious_seeds != need.seeds:
-        limit = f", {need.cautious_seeds or 'more than 100'} if it is only {need.cautious_effect:.2f} points{limit}"
+        cautious = need.cautious_seeds or "more than 100"
+        limit = f", {cautious} if the true difference is only {need.cautious_effect:.2f} points{limit}"
     return f" {need.seeds} seeds per arm are needed to detect a difference of {need.effect:.2f} points{limit}."
 
 

@@ -48,7 +48,7 @@ def needed_seeds(estimate: Estimate, margin: float, looks: Looks | None = None, 
     number of `comparisons` that Holm's correction still counts.
     """
     more = np.arange(estimate.seeds + 1, MOST_SEEDS + 1)
-    levels = np.array([_level(looks, int(n)) for n in more]) / comparisons
+    levels = np.array([_level(looks, int(n)) / comparisons for n in more])
 
     def fewest(effect: float) -> int | None:
         variance = _seed_variance(estimate, effect)
@@ -75,10 +75,9 @@ def _measured(estimate: Estimate) -> tuple[float, float]:
 def _seed_variance(estimate: Estimate, effect: float) -> float:
     """Return the median of what is possible for the variance between seeds, where `effect` is true.
 
-    A scaled inverse chi-squared, times the likelihood of the difference that was seen. The median is too small as often
-    as too large (Browne 1995, with a confidence of 50 %). The mean power over all of these variances (Spiegelhalter,
-    Freedman and Blackburn 1986) follows the largest of them: few seeds do not exclude ten times the variance, and the
-    seeds named for it are up to twice as many as are needed.
+    A scaled inverse chi-squared, times the likelihood of the difference that was seen. The variance as measured is too
+    small more often than too large, most of all with two or three seeds (Browne 1995). The mean power over all possible
+    variances (Spiegelhalter, Freedman and Blackburn 1986) follows the largest of them and names too many seeds.
     """
     measured, df = _measured(estimate)
     shares = (np.arange(VARIANCES) + 0.5) / VARIANCES
@@ -94,10 +93,10 @@ def conditional_power(
 ) -> Floats:
     """Return the probability that each number of seeds detects `effect` with this true variance, after what was seen.
 
-    Conditional power (Lan and Wittes 1988): what the seeds so far and the test items got wrong stays in part. It is
-    exact for the test of a report, whose t quantile is that of Cochran and Cox (1950): a later difference is detected
-    where the variance between seeds, as then estimated, lies below a limit. What later seeds add to that is the square
-    of their distance from the first ones, and an independent chi-squared. `levels` are those of the tests.
+    Conditional power (Lan and Wittes 1988): what the seeds so far and the test items got wrong stays in part. The t
+    quantile is that of a report's test (Cochran and Cox 1950), at the level of each number of seeds: a later difference
+    is detected where the variance between seeds, as then estimated, lies below a limit. What later seeds add to that
+    variance is the square of their distance from the first ones, and an independent chi-squared.
     """
     special, (measured, df) = scipy_module("special"), _measured(estimate)
     seen, items, so_far = abs(estimate.value), estimate.item_se**2, estimate.seeds

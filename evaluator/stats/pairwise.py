@@ -261,13 +261,11 @@ def with_holm(pairs: Sequence[PairwiseResult]) -> list[PairwiseResult]:
         tested = [pairs[index] for index in members]
         differences = holm([pair.estimate.p for pair in tested])
         equivalences = holm([pair.estimate.p_equivalence(pair.margin) for pair in tested])
-        still_open = sum(pair.spent * p > ALPHA for pair, p in zip(tested, differences, strict=True))
+        still_open = max(1, sum(pair.spent * p > ALPHA for pair, p in zip(tested, differences, strict=True)))
         for index, *p_values in zip(members, differences, equivalences, strict=True):
             p_holm, p_equivalence = p_values
-            adjusted[index] = replace(
-                pairs[index], p_holm=p_holm, p_equivalence_holm=p_equivalence, family=len(members),
-                still_open=max(still_open, 1),
-            )  # fmt: skip
+            corrected = replace(pairs[index], p_holm=p_holm, p_equivalence_holm=p_equivalence)
+            adjusted[index] = replace(corrected, family=len(members), still_open=still_open)
     by_key = {key: [pairs[index].estimate for index in members] for key, members in families.items()}
     return [_with_languages(pair, by_key) if pair.scope == "all" else pair for pair in adjusted]
 

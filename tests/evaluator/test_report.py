@@ -103,17 +103,25 @@ def test_an_unresolved_pair_says_what_could_have_been_seen(results_file: Maker, 
 
 
 @pytest.mark.parametrize(
-    ("se", "expected"),
+    ("value", "se", "expected"),
     [
-        (0.6, " 4 seeds per arm are needed to detect a difference of 1.80 points, 6 if it is only 1.21 points; with"),
-        (0.9, "points, more than 100 if it is only 1.00 points; with these test items no number of seeds can"),
-        (0.45, " 4 seeds per arm are needed to detect a difference of 1.80 points; with these test items"),
+        (
+            1.8,
+            0.6,
+            "4 seeds per arm are needed to detect a difference of 1.80 points, 6 if the true difference is only",
+        ),
+        (1.8, 1.2, "points, more than 100 if the true difference is only 1.00 points; with these test items no number"),
+        (
+            0.9,
+            0.6,
+            "19 seeds per arm are needed to detect a difference of 1.00 points; with these test items no number",
+        ),
     ],
 )
 def test_the_seeds_needed_are_given_for_the_difference_observed_and_for_a_cautious_one(
-    se: float, expected: str
+    value: float, se: float, expected: str
 ) -> None:
-    seen = Estimate(1.8, se, 3.0, 3, item_se=0.3, seed_df=2.0)
+    seen = Estimate(value, se, 3.0, 3, item_se=0.4 if se > 1 else 0.3, seed_df=2.0)
     pair = PairwiseResult("made", "real", "full", 100, 100, 100, 100, "all", seen, 1.0)
     assert expected in sentences.sentence(pair)
 
