@@ -94,7 +94,9 @@ class PairwiseResult:
     @property
     def better(self) -> Literal["a", "b"] | None:
         """The arm whose advantage is significant after Holm's correction."""
-        return None if self.p_corrected > ALPHA else "a" if self.estimate.value > 0 else "b"
+        if self.p_corrected > ALPHA:
+            return None
+        return "a" if self.estimate.value > 0 else "b"
 
     @property
     def within_margin(self) -> bool:
@@ -202,13 +204,25 @@ def pairwise_results(
     for a, b, size in _matched_groups(arms, scores.values):
         estimate = scores.contrast({a: 1.0, b: -1.0})
         without = others.contrast({a: 1.0, b: -1.0}) if {a, b} & fallen else None
-        flips = _sign_flips(scores, a, b) if estimate.known and estimate.paired else (None, None)
-        reason = fault or _unknown_reason(scores, estimate, a, b)
-        trained = scores.examples(a), scores.examples(b)
+        p_floor, p_permutation = _sign_flips(scores, a, b) if estimate.known and estimate.paired else (None, None)
         yield PairwiseResult(
-            a[0], b[0], size, a[1], b[1], *trained, level, estimate, margin, reason, *flips, without_collapsed=without,
-            primary=_is_primary(a, b, size, primary), looks=looks,
-        )  # fmt: skip
+            a=a[0],
+            b=b[0],
+            size=size,
+            size_a=a[1],
+            size_b=b[1],
+            n_a=scores.examples(a),
+            n_b=scores.examples(b),
+            scope=level,
+            estimate=estimate,
+            margin=margin,
+            reason=fault or _unknown_reason(scores, estimate, a, b),
+            p_floor=p_floor,
+            p_permutation=p_permutation,
+            without_collapsed=without,
+            primary=_is_primary(a, b, size, primary),
+            looks=looks,
+        )
 
 
 def _is_primary(a: Group, b: Group, size: Size, primary: Iterable[ComparisonKey]) -> bool:
@@ -262,8 +276,7 @@ def with_holm(pairs: Sequence[PairwiseResult]) -> list[PairwiseResult]:
         differences = holm([pair.estimate.p for pair in tested])
         equivalences = holm([pair.estimate.p_equivalence(pair.margin) for pair in tested])
         still_open = max(1, sum(pair.spent * p > ALPHA for pair, p in zip(tested, differences, strict=True)))
-        for index, *p_values in zip(members, differences, equivalences, strict=True):
-            p_holm, p_equivalence = p_values
+        for index, p_holm, p_equivalence in zip(members, differences, equivalences, strict=True):
             corrected = replace(pairs[index], p_holm=p_holm, p_equivalence_holm=p_equivalence)
             adjusted[index] = replace(corrected, family=len(members), still_open=still_open)
     by_key = {key: [pairs[index].estimate for index in members] for key, members in families.items()}
