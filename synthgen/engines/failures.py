@@ -103,7 +103,9 @@ def busy_or_code(code: object) -> object:
     """Return the code of an error as a status where it stands for one: a number as text, a word for no room."""
     if not isinstance(code, str):
         return code
-    return int(code) if code.isdecimal() else BUSY[0] if _NO_ROOM.search(code) else code
+    if code.isdecimal():
+        return int(code)
+    return BUSY[0] if _NO_ROOM.search(code) else code
 
 
 def error_message(text: str) -> str:

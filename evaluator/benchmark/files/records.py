@@ -43,8 +43,10 @@ class RecordLayout:
             return (
                 read_questions(path, language) if self.format == "span" else tagged_split(path, language, self.labels)
             )
-        make, ids, items, unlabelled = _MAKERS[self.format], Counter[str](), [], list[str]()
-        source, sources = self.source, []
+        make, source, ids = _MAKERS[self.format], self.source, Counter[str]()
+        items: list[tuple[str, Any, Any]] = []
+        sources: list[str] = []
+        unlabelled: list[str] = []
         for number, (where, row) in enumerate(_rows(path, self.columns)):
             try:
                 record, gold = make(self, row)
@@ -56,7 +58,8 @@ class RecordLayout:
             name = _id(row, self.columns.get("id", ()), number)
             ids[name] += 1
             items.append((f"{prefix}{name}" + (f".{ids[name]}" if ids[name] > 1 else ""), record, gold))
-            sources += [label_text(row[source])] if source else []
+            if source:
+                sources.append(label_text(row[source]))
         if unlabelled and not items:
             raise UnlabelledError(path, len(unlabelled), "no row has a label")
         if unlabelled and not drops_unlabelled:
@@ -74,14 +77,11 @@ class RecordLayout:
         if value in ABSENT or text in ABSENT:
             raise _UnlabelledError
         for names in (self.names, self.labels):
-            if (name := OTHER_NAMES.get(text, text)) in names or (name := text) in names:
-                return names.index(name)
-        if (
-            not self.names
-            and text.isdecimal()
-            and int(text) < len(self.labels)
-            and not any(map(str.isdecimal, self.labels))
-        ):
+            for name in (OTHER_NAMES.get(text, text), text):
+                if name in names:
+                    return names.index(name)
+        may_be_number = not self.names and not any(map(str.isdecimal, self.labels))
+        if may_be_number and text.isdecimal() and int(text) < len(self.labels):
             return int(text)
         raise unknown("label", text, self.names or self.labels)
 
