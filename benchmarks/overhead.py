@@ -141,7 +141,7 @@ def main() -> None:
 
 
 def compare(url: str, server: int, arguments: argparse.Namespace) -> None:
-    for _ in range(100):
+    for _ in range(600):
         try:
             urllib.request.urlopen(f"{url}/models").close()
             break
