@@ -4,7 +4,8 @@
 an arm the sentence says "this dataset", and its truth is the difference of these two; with one a seed it speaks of the
 generators, and the truth is zero. `clusters`: right and wrong answers to questions, five to a paragraph, of two equally
 good arms, with and without the clusters told. `looks`: no difference, and seeds added until one is found. `settling`: a
-true difference that is not found at first, and as many seeds as the report then names.
+true difference that is not found at first, and as many seeds as the report then names; `settling elsewhere`: with other
+variances, numbers of seeds and comparisons.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from evaluator.stats.comparison import compare_results
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.item_bootstrap import ItemNoise
 from evaluator.stats.looks import Looks
-from evaluator.stats.needed_seeds import MOST_SEEDS, needed_seeds
+from evaluator.stats.needed_seeds import MOST_SEEDS, NeededSeeds, conditional_power, needed_seeds
 from evaluator.stats.results import Cell, Floats, Group, ItemScores, ResultRow, Results, TrainedRun
 from evaluator.stats.significance import ALPHA, POWER, Estimate
 
@@ -33,19 +34,20 @@ PARAGRAPHS, QUESTIONS = 60, 5
 PLANNED = 4
 
 
-def difference(runs: Floats) -> Estimate:
+def difference(runs: Floats, item_sd: float = ITEM_SD) -> Estimate:
     """Return the estimate of the first arm less the second, `runs` (2, seeds), as the package gives it."""
     seeds = dict.fromkeys(GROUPS, tuple(range(runs.shape[1])))
-    items = ItemNoise(ITEM_COVARIANCE, ITEM_COVARIANCE, ITEMS)
+    covariance = (item_sd / ITEM_SD) ** 2 * ITEM_COVARIANCE
+    items = ItemNoise(covariance, covariance, ITEMS)
     return LevelScores(dict(zip(GROUPS, runs, strict=True)), seeds, items).contrast({GROUPS[0]: 1.0, GROUPS[1]: -1.0})
 
 
-def draw_runs(n: int, rng: np.random.Generator) -> Floats:
+def draw_runs(n: int, rng: np.random.Generator, seed_sd: float = SEED_SD, item_sd: float = ITEM_SD) -> Floats:
     """Return scores of two equal arms, (2, n): seeds that both share in part, and the same items for every seed."""
     shared, own = rng.standard_normal(n), rng.standard_normal((2, n))
     seeds = np.sqrt(SEED_CORRELATION) * shared + np.sqrt(1 - SEED_CORRELATION) * own
     items = np.linalg.cholesky(ITEM_COVARIANCE) @ rng.standard_normal((2, 1))
-    return np.asarray(60 + SEED_SD * seeds + items)
+    return np.asarray(60 + seed_sd * seeds + item_sd / ITEM_SD * items)
 
 
 def run_datasets(job: tuple[float, int, bool, int]) -> str:
@@ -135,40 +137,95 @@ def run_looks(job: tuple[int, int]) -> str:
     return f"| {n} | {once:.3f} | {uncorrected:.3f} | {corrected:.3f} |"
 
 
-def run_settling(job: tuple[float, int, bool, int]) -> str:
+@dataclass(frozen=True)
+class Settling:
+    """A true difference in points, and what the report is given: a margin, seeds, planned looks, other comparisons."""
+
+    effect: float
+    seeds: int
+    looks: Looks | None = None
+    margin: float | None = None  # None: the true difference
+    seed_sd: float = SEED_SD
+    item_sd: float = ITEM_SD
+    comparisons: int = 1  # that Holm's correction counts
+
+    def estimate(self, runs: Floats, seeds: int) -> Estimate:
+        """Return the difference of the first seeds."""
+        return difference(runs[:, :seeds], self.item_sd)
+
+    def detected(self, runs: Floats, seeds: int) -> bool:
+        """Say whether these seeds detect a difference."""
+        return self.estimate(runs, seeds).p <= self.level(seeds)
+
+    def level(self, seeds: int) -> float:
+        """Return the level of a test with these seeds."""
+        return ALPHA / self.comparisons / (self.looks.factor(seeds) if self.looks else 1.0)
+
+    def known(self, estimate: Estimate) -> int | None:
+        """Return the seeds that one would name who knows the true difference and the variance between seeds."""
+        more = np.arange(self.seeds + 1, MOST_SEEDS + 1)
+        levels = np.array([self.level(int(seeds)) for seeds in more])
+        variance = 2 * (1 - SEED_CORRELATION) * self.seed_sd**2
+        enough = more[conditional_power(estimate, self.effect, variance, more, levels) >= POWER]
+        return int(enough[0]) if enough.size else None
+
+    def rates(self, worlds: list[Floats], named: list[int]) -> str:
+        """Say how often these seeds detect the difference, how many they are, and how many would do."""
+        found = np.mean([self.detected(runs, seeds) for runs, seeds in zip(worlds, named, strict=True)])
+        known = [self.known(self.estimate(runs, self.seeds)) for runs in worlds]
+        both = [(mine, seeds) for mine, seeds in zip(named, known, strict=True) if seeds is not None]
+        cost = np.mean([mine for mine, _ in both]) / np.mean([seeds for _, seeds in both])
+        fewest = self.fewest(worlds)
+        more = np.mean(named) / fewest if fewest else np.nan
+        return f"{found:.3f} | {np.median(named):.0f} | {np.mean(named):.1f} | {fewest} | {more:.2f} | {cost:.2f}"
+
+    def fewest(self, worlds: list[Floats]) -> int | None:
+        """Return the fewest seeds that, added in every world alike, have the power asked for."""
+        for seeds in range(self.seeds + 1, MOST_SEEDS + 1):
+            if np.mean([self.detected(runs, seeds) for runs in worlds]) >= POWER:
+                return seeds
+        return None
+
+
+def run_settling(job: tuple[Settling, int]) -> str:
     """Say how often the seeds that are named for a true difference, after it was not found, find it."""
-    effect, n, looking, worlds = job
-    rng = np.random.default_rng([int(100 * effect), n, 23])
-    looks = Looks(PLANNED, n) if looking else None
-    unresolved, named = 0, []
-    while unresolved < worlds:
-        runs = draw_runs(MOST_SEEDS, rng)
-        runs[0] += effect
-        estimate = difference(runs[:, :n])
-        if looks_decided(estimate, looks):
-            continue
-        unresolved += 1
-        if (seeds := needed_seeds(estimate, effect, looks).seeds) is not None:
-            named.append((runs, seeds))
-    found = np.mean([looks_decided(difference(runs[:, :seeds]), looks) for runs, seeds in named])
-    counts, needed = [seeds for _, seeds in named], fewest_for_all([runs for runs, _ in named], n, looks)
-    rates = f"{found:.3f} | {1 - len(named) / worlds:.3f} | {np.median(counts):.0f} | {np.mean(counts):.1f} | {needed}"
-    return f"| {effect:g} | {n} | {'four' if looking else 'one'} | {rates} |"
+    world, worlds = job
+    margin, looks = world.margin or world.effect, world.looks
+    rng = np.random.default_rng([int(100 * world.effect), world.seeds, 23])
+    named: list[tuple[Floats, NeededSeeds]] = []
+    while len(named) < worlds:
+        runs = draw_runs(MOST_SEEDS, rng, world.seed_sd, world.item_sd)
+        runs[0] += world.effect
+        if not world.detected(runs, world.seeds):
+            estimate = world.estimate(runs, world.seeds)
+            named.append((runs, needed_seeds(estimate, margin, looks, comparisons=world.comparisons)))
+    start = f"| {world.effect:g} | {margin:g} | {world.seeds} | {'four' if looks else 'one'} | {world.comparisons} | "
+    start += f"{world.seed_sd:g} | {world.item_sd:g} | "
+    observed = [(runs, need.seeds) for runs, need in named if need.seeds]
+    cautious = [(runs, need.cautious_seeds) for runs, need in named if need.cautious_seeds]
+    lines = []
+    for kind, pairs in (("as observed", observed), ("cautious", cautious)):
+        rates = world.rates([runs for runs, _ in pairs], [seeds for _, seeds in pairs])
+        lines.append(f"{start}{kind} | {1 - len(pairs) / worlds:.3f} | {rates} |")
+    return "\n".join(lines)
 
 
-def fewest_for_all(worlds: list[Floats], n: int, looks: Looks | None) -> int | None:
-    """Return the fewest seeds that, added in every world alike, find the power asked for."""
-    for seeds in range(n + 1, MOST_SEEDS + 1):
-        if np.mean([looks_decided(difference(runs[:, :seeds]), looks) for runs in worlds]) >= POWER:
-            return seeds
-    return None
+SETTLING = [Settling(effect, n, looks) for effect in (1.0, 1.5) for n in (3, 5) for looks in (None, Looks(PLANNED, n))]
+OTHER_SETTLING = [
+    Settling(2.0, 2, seed_sd=1.3, item_sd=0.2),
+    Settling(0.6, 4, Looks(PLANNED, 4), seed_sd=0.25, item_sd=0.15),
+    Settling(0.8, 8, seed_sd=1.0, item_sd=0.1),
+    Settling(3.0, 3, seed_sd=2.1, item_sd=0.6, comparisons=3),
+    Settling(1.5, 3, margin=0.5),
+    Settling(2.0, 5, margin=1.0, seed_sd=1.3, item_sd=0.2),
+]
+"""Other numbers of seeds, variances and comparisons; in the last two the margin is not the true difference."""
 
 
-def looks_decided(estimate: Estimate, looks: Looks | None) -> bool:
-    """Say whether a difference is found at a look."""
-    return estimate.p * (looks.factor(estimate.seeds) if looks else 1.0) <= ALPHA
-
-
+SETTLING_COLUMNS = (
+    "difference | margin | seeds | looks | comparisons | seed SD | item SD | seeds named for | none named | found | "
+    "median | mean | fewest for all | mean, times the fewest | times those of one who knows"
+)
 TABLES = {
     "datasets": (
         "Generated datasets that differ, two generators that do not",
@@ -190,9 +247,15 @@ TABLES = {
     ),
     "settling": (
         "A true difference that was not found, after the seeds that the report names for it",
-        "difference | seeds | looks | found | none named | seeds named, median | mean | needed if all have as many",
+        SETTLING_COLUMNS,
         run_settling,
-        [(effect, n, looking) for effect in (1.0, 1.5) for n in (3, 5) for looking in (False, True)],
+        [(world,) for world in SETTLING],
+    ),
+    "settling elsewhere": (
+        "The same in other worlds",
+        SETTLING_COLUMNS,
+        run_settling,
+        [(world,) for world in OTHER_SETTLING],
     ),
 }
 """Title, columns, the function of a row, and the rows: what a row is about."""

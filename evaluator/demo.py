@@ -132,12 +132,12 @@ def main() -> int:
 def _end(folder: Path) -> list[str]:
     """Return what the terminal says last: the pages, and what to do next."""
     lines = [
-        f"{folder / 'report.html'}  a quick look: {ROWS} rows an arm resolve little; the page has the detectable "
-        "effects"
+        f"{folder / 'report.html'}  a small comparison: {ROWS} rows per arm show large effects only; the page has the "
+        "minimum detectable effects"
     ]
     if STUDY.is_file():
         shutil.copy(folder / "study" / "report.html", folder / "study.html")
-        lines.append(f"{folder / 'study.html'}  the same commands with more rows, computed again from their results")
+        lines.append(f"{folder / 'study.html'}  the same commands with more rows, from their stored results")
     return [*lines, "next: docs/tutorials/first-comparison.md, or evaluator init experiment.toml"]
 
 

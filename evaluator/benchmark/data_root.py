@@ -25,8 +25,8 @@ def default_root(named: Path | str | None, planned: Sequence[Path] = ()) -> Data
     path = Path(named or variable or "data")
     if not path.is_dir() and not any(each.resolve().is_relative_to(path.resolve()) for each in planned):
         place = f"{path} (SYNTHGEN_DATA)" if variable and not named else path
-        fetch = f"`evaluator data fetch --data-root {shlex.quote(str(path))}` fetches all files, with --targets some"
-        raise UserError(f"no data root at {place}: {fetch}; or name their folder with --data-root")
+        fetch = f"`evaluator data fetch --data-root {shlex.quote(str(path))}` fetches the files (--targets: some)"
+        raise UserError(f"no data root at {place}: {fetch}; or give their folder with --data-root")
     return DataRoot(path, tuple(planned))
 
 

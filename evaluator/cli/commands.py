@@ -1,4 +1,4 @@
-"""The `evaluator` command: a table of commands, each a public function of that name, and what each prints."""
+"""The `evaluator` command: a table of commands, each a public function of that name, and its output."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -93,7 +93,7 @@ def print_data_check(rows: Sequence[Json], arguments: Arguments) -> None:
         targets = f" --targets {shlex.quote(','.join(named))}" if named else ""
         note_next(f"evaluator data fetch{root or ' --data-root data'}{targets}")
     else:
-        note_next("the same command again, once these files are there")
+        note_next("run the same command again when these files exist")
 
 
 def _plan_for_available(rows: Sequence[Json], own: Mapping[str, str]) -> str:
@@ -123,11 +123,11 @@ def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
 def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - StoreCheck, not imported here
     """Print a line for each fault of a store, and how many nodes were read."""
     store, is_left = shlex.quote(check.store), check.faults and not check.removed
-    way_out = f"evaluator store repair {store} removes it" if is_left else "removed; the next compare computes it again"
+    way_out = f"evaluator store repair {store} removes it" if is_left else "removed; `compare` computes it again"
     print_lines(f"{name}: {fault}; {way_out}" for name, fault in check.faults.items())
-    print_lines([f"{check.store}: {check.nodes} nodes read, {len(check.faults) or 'no'} faults"])
+    print_lines([f"{check.store}: {check.nodes} nodes read, {len(check.faults) or 'none'} with faults"])
     if check.removed:
-        note_next("the same evaluator compare command again, which makes what was removed")
+        note_next("run the same `evaluator compare` command again; it computes the removed runs")
     else:
         note_next(f"evaluator store {'repair' if is_left else 'size'} {store}")
 
@@ -152,11 +152,12 @@ def print_cleaned(removed: Sequence[Json], arguments: Arguments) -> None:
 
 def print_packed(packed: Any, arguments: Arguments) -> None:  # noqa: ANN401 - PackedRuns, not imported here
     """Print how many nodes an archive and a store share now."""
-    print_lines([f"{packed.nodes} nodes: {packed.store} and {packed.archive}"])
     if "out" in arguments:
+        print_lines([f"{packed.archive}: {packed.nodes} nodes of {packed.store}"])
         note_next(f"evaluator store unpack {shlex.quote(str(packed.archive))} --store STORE, on another machine")
     else:
-        note_next(f"evaluator report {shlex.quote(str(packed.store))}")
+        print_lines([f"{packed.store}: has the {packed.nodes} nodes of {packed.archive}"])
+        note_next(f"run the same `evaluator compare` command with --store {shlex.quote(str(packed.store))}")
 
 
 def _sized(node: Json) -> Iterable[Any]:
@@ -189,7 +190,7 @@ def print_plan(plan: Json, arguments: Arguments) -> None:
 
     if "assumed_device" in plan:
         _print_assumed(plan, arguments)
-        note_next("evaluator init experiment.toml, which makes the data too")
+        note_next("evaluator init experiment.toml, for a file that also makes the data")
         return
     data = [" + ".join(arm["tasks"]) or arm["model"] or "target training only" for arm in plan["arms"]]
     arms = (
@@ -217,16 +218,16 @@ def _print_assumed(plan: Json, arguments: Arguments) -> None:
     lines = [
         "",
         f"{plan['runs']:,} runs of {plan['model']} ({plan['recipe']}), {plan['steps']:,} steps, {tokens:,.0f} M tokens",
-        f"{_between(plan['device_hours_between'])} hours of one {plan['assumed_device']}, one run after the other",
+        f"{_between(plan['device_hours_between'])} hours on one {plan['assumed_device']}, one run after the other",
     ]
     if money := plan.get("money_between"):
-        lines.append(f"money: {_between(money)}, at {arguments['price_per_hour']:g} an hour")
+        lines.append(f"money: {_between(money)}, at {arguments['price_per_hour']:g} per hour")
     else:
-        lines.append("money: give --price-per-hour")
+        lines.append("money: not known; give --price-per-hour")
     print_lines(
         [
             *lines,
-            "estimated from row counts and data sheets, not measured; `evaluator plan` on that machine measures it",
+            "estimated from row counts and data sheets, not measured; `evaluator plan` measures the speed of a machine",
         ]
     )
 
@@ -268,7 +269,7 @@ def print_run(result: Any, arguments: Arguments) -> None:  # noqa: ANN401 - Expe
     if result.faults:
         print_lines([*result.faults, f"{result.file}: faults: {len(result.faults)}"])
     else:
-        print_lines([f"{result.file}: no fault"] if arguments["check"] else [])
+        print_lines([f"{result.file}: no faults"] if arguments["check"] else [])
         note_next(result.next)
 
 

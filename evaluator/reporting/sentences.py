@@ -159,6 +159,9 @@ def _needed_seeds(pair: PairwiseResult) -> str:
             return f" More seeds cannot detect a difference of {need.effect:.2f} points: {floor}."
         return f" More than 100 seeds per arm are needed to detect a difference of {need.effect:.2f} points."
     limit = f"; {floor}" if need.floor else ""
+    if need.cautious_seeds != need.seeds:
+        cautious = need.cautious_seeds or "more than 100"
+        limit = f", {cautious} if the true difference is only {need.cautious_effect:.2f} points{limit}"
     return f" {need.seeds} seeds per arm are needed to detect a difference of {need.effect:.2f} points{limit}."
 
 

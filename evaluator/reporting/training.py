@@ -38,7 +38,7 @@ def setup_line(record: Mapping[str, Any]) -> str:
         return ""
     recipe, seeds = _dict(record.get("recipe")), _list(record.get("seeds"))
     encoder = _dict(_dict(record.get("encoders")).get(""))
-    parts = [f"encoder {encoder.get('ref', '?')}", f"recipe {recipe.get('name', '?')}", f"{len(seeds)} seeds"]
+    parts = [f"encoder {encoder.get('ref', '?')}", f"recipe “{recipe.get('name', '?')}”", f"{len(seeds)} seeds"]
     if (train := record.get("max_train_examples")) is not None:
         parts.append(
             f"at most {train:,} training examples per target" if isinstance(train, int) else "limited training examples"
@@ -65,7 +65,7 @@ def training_paragraph(record: Mapping[str, Any]) -> str:
     return (
         f"Every arm starts from {encoder.get('ref', '?')} (revision {encoder.get('revision', '?')}), trains on its "
         f"intermediate data, then on the English training set of each target, with AdamW, linear warm-up and decay, "
-        f"recipe {recipe.get('name', '?')} ({recipe.get('source', '?')}), and uses {checkpoint}. Intermediate models "
+        f"recipe “{recipe.get('name', '?')}” ({recipe.get('source', '?')}), and uses {checkpoint}. Intermediate models "
         f"are matched by {record.get('match', '?')}. Seeds {', '.join(map(str, _list(record.get('seeds'))))}. "
         f"Stages: {stages}. Software: {versions}."
     )

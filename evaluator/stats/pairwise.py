@@ -53,6 +53,7 @@ class PairwiseResult:
     p_holm: float | None = None
     p_equivalence_holm: float | None = None
     family: int = 1  # comparisons that are corrected together
+    still_open: int = 1  # those of them that are not significant, among which Holm's correction shares the level
     languages: Mapping[str, int] | None = None
     without_collapsed: Estimate | None = None  # the same without runs that look collapsed, where there are any
     primary: bool = False  # named before the runs, and corrected apart from the others
@@ -128,7 +129,7 @@ class PairwiseResult:
     def needed_seeds(self) -> NeededSeeds | None:
         """Seeds that would resolve an open comparison over all targets; None if there is or can be no verdict."""
         is_open = self.scope == "all" and self.known and self.reason is None and self.verdict == "unresolved"
-        return needed_seeds(self.estimate, self.margin, self.looks) if is_open else None
+        return needed_seeds(self.estimate, self.margin, self.looks, comparisons=self.still_open) if is_open else None
 
     @property
     def not_inferior(self) -> tuple[str, ...]:
@@ -274,10 +275,10 @@ def with_holm(pairs: Sequence[PairwiseResult]) -> list[PairwiseResult]:
         tested = [pairs[index] for index in members]
         differences = holm([pair.estimate.p for pair in tested])
         equivalences = holm([pair.estimate.p_equivalence(pair.margin) for pair in tested])
+        still_open = max(1, sum(pair.spent * p > ALPHA for pair, p in zip(tested, differences, strict=True)))
         for index, p_holm, p_equivalence in zip(members, differences, equivalences, strict=True):
-            adjusted[index] = replace(
-                pairs[index], p_holm=p_holm, p_equivalence_holm=p_equivalence, family=len(members)
-            )
+            corrected = replace(pairs[index], p_holm=p_holm, p_equivalence_holm=p_equivalence)
+            adjusted[index] = replace(corrected, family=len(members), still_open=still_open)
     by_key = {key: [pairs[index].estimate for index in members] for key, members in families.items()}
     return [_with_languages(pair, by_key) if pair.scope == "all" else pair for pair in adjusted]
 

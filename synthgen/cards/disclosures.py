@@ -197,9 +197,9 @@ def _language(m: Manifest) -> Answer:
     text, facts = _checked(m, check="language")
     if not (set_language := m.checks.get("set_language")):
         return text, facts
-    known = "not known" if m.language == UNKNOWN_LANGUAGE else f"{m.language}, by {set_language['said_by']}"
+    known = "not known" if m.language == UNKNOWN_LANGUAGE else f"{m.language}, from {set_language['said_by']}"
     read, agree = set_language["texts_identified"], set_language["texts_that_agree"]
-    counted = f" ({agree} of {read} texts identified agree)" if read else ""
+    counted = f" ({agree} of {read} identified texts agree)" if read else ""
     return f"{text}{'' if text.endswith('.') else '.'} The language of the set is {known}{counted}.", facts
 
 

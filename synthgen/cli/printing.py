@@ -66,13 +66,13 @@ def print_manifest(manifest: Manifest, arguments: Arguments) -> None:
 def _print_set(manifest: Manifest, folder: Path) -> None:
     from synthgen.text.set_language import CORPUS, TASK
 
-    labels = listed(f"{label}: {count:,}" for label, count in manifest.label_counts.items())
-    examples = console.one_line(f": {manifest.kept:,} {manifest.origin} {manifest.task} examples ({labels})")
+    labels = listed(f"{label} {count:,}" for label, count in manifest.label_counts.items())
+    examples = console.one_line(f": {manifest.kept:,} {manifest.origin} {manifest.task} rows ({labels})")
     console.stdout.print(Text.assemble((console.one_line(folder), "bold"), examples))
     console.print_lines([manifest.balance()])
     if (language := manifest.checks.get("set_language")) and language["said_by"] not in (CORPUS, TASK):
-        counts = f"{language['texts_that_agree']} of {language['texts_identified']} texts identified agree"
-        console.print_lines([f"language {manifest.language}, by {language['said_by']}; {counts}"])
+        counts = f"{language['texts_that_agree']} of {language['texts_identified']} identified texts agree"
+        console.print_lines([f"language {manifest.language}, from {language['said_by']}; {counts}"])
 
 
 def _print_next(manifest: Manifest, folder: Path) -> None:
@@ -89,7 +89,7 @@ def print_make(result: Manifest | Sequence[Manifest] | Sequence[Mapping[str, Any
     if arguments["preview"]:
         _print_preview(cast(Sequence[Mapping[str, Any]], result))
         if not arguments["judge"] and not arguments["verifier"]:
-            console.note("nothing checked whether the labels are right: --judge or --verifier does")
+            console.note("the labels were not checked; --judge or --verifier checks them")
         console.note_next(arguments.line(without="preview"))
         return
     folder = arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed", "language")))
@@ -129,7 +129,7 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
     folder, csv = arguments["folder"], arguments["csv"]
     if csv is not None:
         rows = arguments["sample"]
-        console.print_lines([f"{rows} rows without labels in {csv}: write your labels into its column 'judged'"])
+        console.print_lines([f"{csv}: {rows} rows without labels; write your labels into the column 'judged'"])
         console.note_next(f"synthgen inspect {shlex.quote(str(folder))} --judged {shlex.quote(str(csv))}")
         return
     _print_set(manifest, folder)
@@ -226,12 +226,12 @@ def print_card_report(result: CardReport, arguments: Arguments) -> None:
         console.print_lines([report["card"]])
     elif not report["faults"]:
         done = (
-            f"{len(report['recomputed'])} figures and files recomputed"
+            f"{len(report['recomputed'])} numbers and files were computed again"
             if "recomputed" in report
-            else "everything is disclosed"
+            else "the card has all disclosures"
         )
         rest = [line.partition(":")[0] for line in report.get("not_recomputed", ())]
-        console.print_lines([f"no fault: {done}", *([f"not recomputed: {'; '.join(rest)}"] if rest else [])])
+        console.print_lines([f"no faults: {done}", *([f"not computed again: {'; '.join(rest)}"] if rest else [])])
     if not faults:
         console.note_next(f"synthgen publish {shlex.quote(str(arguments['folder']))} --to OWNER/NAME --dry-run")
 

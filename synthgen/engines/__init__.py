@@ -51,10 +51,10 @@ def check_engine(
     if name not in (specs := engine_specs()):
         raise unknown("engine", name, specs)
     if timeout <= 0:
-        raise UserError(f"--timeout {timeout:g} is not a waiting time; give seconds above 0")
+        raise UserError(f"--timeout {timeout:g}; allowed: seconds above 0")
     if ray is not None and not specs[name].on_ray:
         raise UserError(
-            f"--ray starts vLLM engines on a cluster; --engine {name} runs in this process: leave one of the two out"
+            f"--ray starts vLLM engines on a cluster; --engine {name} runs in this process: give only one of the two"
         )
     if arguments and specs[name].check_arguments is None:
         raise UserError(f"--engine-args are arguments of vLLM; --engine {name} takes none")

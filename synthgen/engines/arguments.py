@@ -78,11 +78,14 @@ def with_gpus(arguments: Arguments, number: int | None, *, ray: str | None) -> d
     if number is None:
         return dict(arguments)
     if ray is None:
-        refuse(f"without --ray one engine runs here; {TENSOR} in --engine-args is its GPUs", gpus_per_engine=number)
+        refuse(
+            f"without --ray one engine runs here; its number of GPUs is {TENSOR} in --engine-args",
+            gpus_per_engine=number,
+        )
     pipeline = arguments.get(PIPELINE, 1)
     if number < 1 or number % pipeline or (TENSOR in arguments and configured != number):
         allowed = (
-            f"{TENSOR} × {PIPELINE} in --engine-args is {configured}" if number > 0 else "an engine takes 1 or more"
+            f"{TENSOR} × {PIPELINE} in --engine-args is {configured}" if number > 0 else "an engine needs 1 or more"
         )
         raise UserError(f"--gpus-per-engine {number}: {allowed}")
     return {**arguments, TENSOR: number // pipeline}

@@ -20,7 +20,7 @@ from synthgen import console
 from synthgen.dataset.ledger import Ledger
 from synthgen.engines.base import Engine, NextRequest, Reply, Request
 from synthgen.engines.batch_api import BatchApi, line, mapping
-from synthgen.engines.dialect import Dialect, body, completion
+from synthgen.engines.dialect import Dialect, body, completion, note_change
 from synthgen.engines.failures import error_message, failed_reply
 from synthgen.engines.openai_api import ADDRESS_SEPARATOR
 from synthgen.errors import IncompleteError, UserError
@@ -152,7 +152,7 @@ class BatchEngine(Engine):
             self._ledger.commit()
             faults = mapping(state.get("errors")).get("data")
             reason = mapping(faults[0] if isinstance(faults, list) and faults else None).get("message")
-            raise IncompleteError(f"{self._model.url} refused the batch {job}: {reason or 'it gives no reason'}")
+            raise IncompleteError(f"{self._model.url} refused the batch {job}: {reason or 'no reason given'}")
         self._run(self._take(state))
 
     async def _take(self, state: dict[str, Any]) -> None:
@@ -181,5 +181,5 @@ class BatchEngine(Engine):
             return replace(reply, outcome="http") if reply.outcome == "busy" else reply
         if self._dialect == sent:
             self._dialect, what = change
-            console.note(f"{self._model.url} takes {what} ({fault})")
+            note_change(self._model.url, what, fault)
         return None

@@ -91,7 +91,7 @@ class Budget:
     @property
     def fault(self) -> str:
         """What is said when the money is spent."""
-        return f"another reply would cost more than {self.max_cost:g}, {self.cost:,.4f} is spent"
+        return f"the next reply could exceed --max-cost {self.max_cost:g}; {self.cost:,.4f} is spent"
 
     def note(self, request: Request) -> None:
         """Note what a request may cost at most."""

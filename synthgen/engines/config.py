@@ -78,7 +78,7 @@ def read_options(
     if thinking not in ("on", "off"):
         raise UserError(f"--thinking '{thinking}' is neither 'on' nor 'off'")
     if timeout <= 0:
-        raise UserError(f"--timeout {timeout:g} is not a waiting time; give seconds above 0")
+        raise UserError(f"--timeout {timeout:g}; allowed: seconds above 0")
     money = PriceOptions(price_in, price_out, prices, max_cost)
     return RequestOptions(timeout, thinking == "on", money, batch, read_arguments(engine_args))
 

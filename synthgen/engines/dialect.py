@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from synthgen import console
 from synthgen.engines.base import (
     THINKING_TOKENS,
     TRUNCATED,
@@ -222,3 +223,8 @@ def _count(usage: Any, name: str) -> int:  # noqa: ANN401 - what a server sends
     """Return a number of tokens, 0 for what is none."""
     value = usage.get(name) if isinstance(usage, dict) else None
     return int(value) if isinstance(value, int | float) and 0 <= value < MOST_TOKENS else 0
+
+
+def note_change(url: str, what: str, why: str) -> None:
+    """Say what requests to a server use after a refusal."""
+    console.note(f"requests to {url} now use {what} ({why})")

@@ -190,7 +190,7 @@ class EndpointEngine(Engine):
         if server in self.servers and len(self.servers) > 1:
             self.servers.remove(server)
             others = ", ".join(each.url for each in self.servers)
-            console.note(f"{why}: left out of the run; the run continues with {others}")
+            console.note(f"{why}: no longer used; the run continues with {others}")
             return True
         return server not in self.servers
 

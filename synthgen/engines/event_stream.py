@@ -38,7 +38,7 @@ def _joined(events: list[dict[str, Any]], *, ended: bool) -> dict[str, Any]:
     choices = [choice for event in events for choice in (event.get("choices") or [])[:1] if isinstance(choice, dict)]
     reason = next((reason for choice in choices if (reason := choice.get("finish_reason"))), None)
     if not (reason or ended):
-        raise JsonFault("the stream of events breaks off")
+        raise JsonFault("the event stream ended too early")
     pieces_by_field = defaultdict[str, list[str]](list)
     for choice in choices:
         piece = choice.get("delta") or choice.get("message") or {"content": choice.get("text")}

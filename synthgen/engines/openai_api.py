@@ -59,7 +59,7 @@ def api_key() -> str:
     for name in KEYS:
         if key := os.environ.get(name, "").strip():
             if not (key.isascii() and key.isprintable()):
-                raise UserError(f"the key in {name} holds a line break or another character no key has")
+                raise UserError(f"the key in {name} has a line break or another character that no key has")
             return key
     return ""
 
@@ -118,12 +118,12 @@ def resolve_endpoint(ref: str, timeout: float) -> ResolvedModel:
         except IncompleteError as error:
             silent = error
             if len(addresses) > 1:
-                console.note(f"left out of the run: {error.fault}")
+                console.note(f"not used: {error.fault}")
     if not models:
         raise silent or UserError(f"--model '{ref}' is not an endpoint")
     if len(names := {model.ref for model in models}) > 1:
         raise UserError(
-            f"--model {ref}: the servers do not have the same models ({', '.join(sorted(names))}); name one, #NAME"
+            f"--model {ref}: the servers do not have the same models ({', '.join(sorted(names))}); choose with #NAME"
         )
     return replace(models[0], url=ADDRESS_SEPARATOR.join(model.url for model in models))
 
@@ -171,7 +171,7 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
 
 def _reason(error: Exception) -> str:
     """Return why a server cannot be reached, in words where there are some."""
-    return "no host has that name: check it" if "DNS" in type(error).__name__ else type(error).__name__
+    return "no host has this name" if "DNS" in type(error).__name__ else type(error).__name__
 
 
 def _model_names(url: str, name: str, status: int, text: str) -> list[str]:
@@ -237,6 +237,6 @@ def tls_fault(url: str, error: Exception) -> str:
     """Return what is wrong with the TLS of a server, and what to do."""
     cause = getattr(error, "certificate_error", None)
     if cause is None:
-        return f"{url} does not speak TLS ({first_line(error)}); give http:// where the server has no certificate"
+        return f"{url} does not use TLS ({first_line(error)}); give http:// if the server has no certificate"
     reason = getattr(cause, "verify_message", "") or first_line(cause)
     return f"the certificate of {url} is refused ({reason}); set SSL_CERT_FILE to the certificate of its authority"

@@ -231,7 +231,7 @@ class RayEngine(Engine):
         console.note(f"an engine of the cluster was lost: {reason}")
         if self._lost > RESTARTS:
             fault = f"{self._lost} engines were lost, the last with: {reason}"
-            raise IncompleteError(fault, f"what they replied is in the ledger, {AGAIN}")
+            raise IncompleteError(fault, f"their replies are in the ledger; {AGAIN}")
         name, needed = next(iter(self._resources.items()))
         free = self._ray.available_resources().get({"num_gpus": "GPU", "num_cpus": "CPU"}[name], 0)
         if not self._actors or free >= needed:

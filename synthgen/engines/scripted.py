@@ -58,7 +58,7 @@ class ScriptedEngine(Engine):
 def resolve_replies(ref: str, _timeout: float) -> ResolvedModel:
     """Return a file of replies as a model, with its hash as the revision; UserError when it cannot be read."""
     path = Path(ref)
-    shape = 'give a file with one JSON object a line, such as {"text": "It rains."}'
+    shape = 'give a file with one JSON object per line, such as {"text": "It rains."}'
     with plain_os_error(f"--engine scripted reads its replies from the file --model {ref}", shape):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return ResolvedModel(path, path.name, digest, "that of the replies", "replies from a file, no model")
@@ -72,7 +72,7 @@ def read_replies(path: Path) -> Callable[[Request], Line]:
         raise UserError(f"{path} is not a file of replies: {error}") from None
     lines = [_line(text, where=f"{path}:{number}") for number, text in enumerate(texts, 1) if text.strip()]
     if not lines:
-        raise UserError(f'{path} has no replies; give one JSON object a line, such as {{"text": "It rains."}}')
+        raise UserError(f'{path} has no replies; give one JSON object per line, such as {{"text": "It rains."}}')
     replies = cycle(lines)
     return lambda _: next(replies)
 
@@ -83,9 +83,9 @@ def _line(text: str, *, where: str) -> Line:
     except (ValueError, TypeError):
         raise UserError(f"{where}: {text[:80]!r} is not a reply; allowed keys: text, error, seconds") from None
     if not isinstance(line.text, str) or type(line.seconds) not in (int, float) or not 0 <= line.seconds < 1e6:
-        raise UserError(f"{where}: {text[:80]!r} is not a reply; text must be a text, seconds a number")
+        raise UserError(f"{where}: {text[:80]!r} is not a reply; text must be a string, seconds a number")
     if line.error and line.error not in get_args(Fault):
-        raise UserError(f"{where}: error '{line.error}' is none of {', '.join(get_args(Fault))}")
+        raise UserError(f"{where}: error '{line.error}'; allowed: {', '.join(get_args(Fault))}")
     return line
 
 

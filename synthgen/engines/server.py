@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from synthgen import console
 from synthgen.engines.base import THINKING_TOKENS, Reply, Request
-from synthgen.engines.dialect import Dialect, body, completion, error_part
+from synthgen.engines.dialect import Dialect, body, completion, error_part, note_change
 from synthgen.engines.failures import error_message, failed_reply, pause_seconds
 from synthgen.engines.http_body import BodyFault, read_body, without_key
 from synthgen.engines.openai_api import (
@@ -189,7 +188,7 @@ class Server:
             if (change := dialect.after_reply(request, reply)) is None:
                 return reply
             if dialect == self.dialect:
-                self._change(change, f"{THINKING_TOKENS} more tokens a reply", "the model thinks before it replies")
+                self._change(change, f"{THINKING_TOKENS} more tokens per reply", "the model reasons before it replies")
 
     async def _exchange(self, path: str, data: str) -> tuple[int, Mapping[str, str], str]:
         """Return status, headers and text of the response to a body; UserError for a fault of TLS."""
@@ -210,7 +209,7 @@ class Server:
 
     def _change(self, dialect: Dialect, what: str, why: str) -> None:
         self.dialect = dialect
-        console.note(f"{self.url} takes {what} ({why})")
+        note_change(self.url, what, why)
 
     def read(self, request: Request, status: int, text: str, headers: Mapping[str, str]) -> Reply:
         """Return the reply that an HTTP response is; UserError when no request can ever succeed.
@@ -228,7 +227,7 @@ class Server:
         if reply.outcome != "ok":
             refuse_account(self.url, status, error_part(text))
         if reply.outcome == "http" and not self._served and (hint := path_hint(self.url)):
-            raise UserError(f"{self.url} does not answer with a reply: {reply.error}; {hint}check the address")
+            raise UserError(f"{self.url} did not return a completion: {reply.error}; {hint}check the address")
         return reply
 
     def _failure(self, request: Request, status: int, text: str, headers: Mapping[str, str]) -> Reply:

@@ -29,7 +29,7 @@ ELSEWHERE = {
     "revision": "--model owner/name@REVISION",
     "hf_token": "the environment variable HF_TOKEN",
     "enable_lora": f"{LORA} = FOLDER",
-    "data_parallel_size": "--ray auto, an engine a GPU, or several servers behind --engine endpoint",
+    "data_parallel_size": "--ray auto (one engine per GPU) or several servers behind --engine endpoint",
 }
 """Arguments of vLLM's that are said in another way."""
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -52,7 +52,9 @@ def name_idle_gpus(user_arguments: Mapping[str, Any]) -> None:
 
     if (idle := torch.cuda.device_count() - gpus(user_arguments)) > 0:
         more = f"{idle} more GPU{'s are' if idle > 1 else ' is'} idle"
-        console.note(f"{more}: --ray auto runs an engine on each, tensor_parallel_size in --engine-args one on all")
+        console.note(
+            f"{more}: --ray auto runs one engine on each, tensor_parallel_size in --engine-args one engine on all"
+        )
 
 
 def prepare_environment(*, on_gpu: bool) -> None:

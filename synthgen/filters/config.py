@@ -158,7 +158,7 @@ def _settings(spec: FilterSpec, table: Mapping[str, Any], *, where: str) -> Any:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if not defaults:
-            hint = "; edits stand before the first table" if key == "edits" else ""
+            hint = "; edits must come before the first table" if key == "edits" else ""
             raise UserError(f"'{key}' in {where}: this filter has no settings{hint}")
         if key not in defaults:
             raise unknown("key", key, defaults, where=where)

@@ -128,7 +128,7 @@ def _rows_of(task: Task, folder: Path) -> Iterator[Row]:
 
 
 def _in_language(task: Task) -> str:
-    return f" in '{task.language}', the language asked for" if task.asked_language else ""
+    return f" in '{task.language}', the requested language" if task.asked_language else ""
 
 
 def _refuse_foreign(passages: Sequence[str], language: str, source: Path) -> None:
@@ -136,8 +136,8 @@ def _refuse_foreign(passages: Sequence[str], language: str, source: Path) -> Non
     identified = set_language(({"text": text} for text in passages), option=language)
     if identified.is_doubtful:
         raise UserError(
-            f"--passages {source}: {identified.agree} of {identified.identified} texts identified are in '{language}', "
-            "the language asked for; give passages in it"
+            f"--passages {source}: {identified.agree} of {identified.identified} identified texts are in '{language}', "
+            "the requested language; give passages in it"
         )
 
 

@@ -82,7 +82,7 @@ def check_context_length(chain: PromptChain, model: Path, served: int = -1) -> N
             needed = len(tokenizer.encode(completion_prompt(request)).ids) + request.sampling.limit
             if needed > limit:
                 raise UserError(
-                    f"the prompt of step '{step.name}' and its reply can take {needed} tokens, the model reads "
+                    f"the prompt of step '{step.name}' and its reply can have {needed} tokens, the model reads at most "
                     f"{limit}: use a model with a longer context, or shorter --shots or --passages"
                 )
 

@@ -181,8 +181,8 @@ def _request_budget(run: GenerationRun, max_requests: int | None) -> int:
     budget = REQUESTS_PER_ROW * least if max_requests is None else max_requests
     if budget < least:
         raise UserError(
-            f"--max-requests {budget} cannot make {run.n} rows: {run.task.name} takes {len(run.task.steps)} requests "
-            f"a row, at least {least}"
+            f"--max-requests {budget} cannot make {run.n} rows: {run.task.name} needs {len(run.task.steps)} requests "
+            f"per row, at least {least}"
         )
     return budget
 
@@ -246,8 +246,8 @@ def _shortfall(controller: Controller, out: Path, budget: Budget) -> str:
     if budget.is_spent():
         spent, option = budget.fault, "--max-cost"
     return (
-        f"{spent} with {controller.kept} rows kept; '{cell}' has {counter.kept} of "
-        f"{counter.quota} at an acceptance of {counter.acceptance:.0%}; most frequent rejections: {reasons}{failed}. "
+        f"{spent} with {controller.kept} rows kept; '{cell}' has {counter.kept} of {counter.quota} "
+        f"at an acceptance rate of {counter.acceptance:.0%}; most frequent rejections: {reasons}{failed}. "
         f"Everything is kept in {out}/ledger.sqlite; the same command with a larger {option} continues"
     )
 
@@ -267,7 +267,7 @@ def _preview(
     money = run.engine.options.money
     refuse(f"--preview {count} requests {count} items and no more", max_requests=max_requests, max_cost=money.max_cost)
     if "like" not in {spec.needs for spec, _ in run.config.stages}:
-        refuse(f"--preview {count} measures nothing, and no filter needs a real set", like=run.context.like)
+        refuse(f"--preview {count} compares nothing with a real set", like=run.context.like)
     if run.engine.name == "vllm":
         check_context_length(run.chain, run.model.path, run.engine.context_length)
     ledger = Ledger(Path(":memory:"))
@@ -283,7 +283,7 @@ def _preview(
                     bar.advance(line)
             controller.check_complete()
     usage.kept = controller.kept
-    console.note(f"{usage.projection(run.n)}, at {count} {'row' if count == 1 else 'rows'} at a time")
+    console.note(f"{usage.projection(run.n)}, at {count} {'row' if count == 1 else 'rows'} in parallel")
     return [_item(controller, verdict) for verdict in ledger.verdicts()]
 
 

@@ -106,7 +106,7 @@ def open_chain(
     definition = written_in(load_task(task), language)
     if (teacher is not None) != isinstance(definition.format, TagsFormat):
         if teacher is None:
-            raise UserError(f"{definition.name} needs --teacher CKPT, a token classifier made by evaluator train")
+            raise UserError(f"{definition.name} needs --teacher CKPT, a token classifier trained with evaluator train")
         raise UserError(f"{definition.name} takes no --teacher {teacher}: its rows have no tags")
     if not definition.steps:
         raise UserError(f"{definition.name} has no [steps] to generate rows with; synthgen import reads rows for it")

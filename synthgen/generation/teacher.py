@@ -32,7 +32,7 @@ class Teacher:
         config: Any = load_config(folder)
         if not any("TokenClassification" in name for name in config.architectures or ()):
             kinds = ", ".join(config.architectures or ["none"])
-            raise UserError(f"--teacher {folder} is not a token classifier but {kinds}; make one with evaluator train")
+            raise UserError(f"--teacher {folder} is not a token classifier but {kinds}; train one with evaluator train")
         self._folder = folder
         self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
         self.name = folder.name

@@ -163,8 +163,8 @@ def _check_set(
         raise UserError(f"{dataset.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
     for name, ref in (("--aligner", None if aligner == NO_ALIGNER else aligner), ("--qa", qa)):
         if ref and not isinstance(dataset.format, SpanFormat):
-            kind = f"{dataset.name} is a {dataset.format.name} set without any"
-            raise UserError(f"{name} {ref} finds answers again; {kind}")
+            kind = f"{dataset.name} is a {dataset.format.name} set without answers"
+            raise UserError(f"{name} {ref} is for locating answers; {kind}")
     if qa:
         check_checkpoint(qa, "--qa")
     for language, out in folders.items():
@@ -174,7 +174,7 @@ def _check_set(
 
 def _check_language(dataset: InputDataset, target: str) -> None:
     """Raise UserError when a set, or most of its first rows, is in the language already."""
-    languages = "--to names languages to translate it into"
+    languages = "give --to another language"
     if dataset.language == target:
         raise UserError(f"{dataset.name} is in '{target}' already; {languages}")
     if not is_known(target):
@@ -182,5 +182,5 @@ def _check_language(dataset: InputDataset, target: str) -> None:
     rows = next(dataset.tables(ROWS_READ)).to_pylist()
     there, of = count_in_target([translatable(dataset.format, row) for row in rows], dataset.language, target)
     if there > of / 2:
-        seen = f"{there} of {of} texts read as '{target}' already"
+        seen = f"{there} of {of} texts are in '{target}' already"
         raise UserError(f"{dataset.name} says '{dataset.language}', but {seen}; {languages}")

@@ -81,7 +81,7 @@ def fault(scores: Scores, median_ratio: float) -> Fault | None:
     if scores.lost:
         return Fault("no words left", scores.lost)
     if scores.copied > LIMITS["most_copied"]:
-        return Fault("not translated", f"{scores.copied:.2f} of the words are the source's")
+        return Fault("not translated", f"{scores.copied:.2f} of the words are copied from the source")
     relative = scores.length_ratio / median_ratio
     if not LIMITS["shortest"] <= relative <= LIMITS["longest"]:
         return Fault("length", f"{scores.length_ratio:.2f} times the source, the median is {median_ratio:.2f}")

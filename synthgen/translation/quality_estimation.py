@@ -36,13 +36,13 @@ LONGEST_LINE, LINES_AHEAD = 10_000, 1_000
 def open_estimator(command: str | None, least: float | None, most: float | None, silence: float) -> Estimator | None:
     """Return the estimator that --qe and the options beside it name, None without; UserError where it cannot start."""
     if command is None:
-        refuse("it is for scores, and no --qe COMMAND gives them", qe_least=least, qe_most=most)
-        refuse("there is no --qe COMMAND to wait for", qe_silence=None if silence == SILENCE else silence)
+        refuse("there are no scores without --qe COMMAND", qe_least=least, qe_most=most)
+        refuse("it is for --qe COMMAND", qe_silence=None if silence == SILENCE else silence)
         return None
     if least is not None and most is not None and least > most:
-        raise UserError(f"--qe-least {least:g} is above --qe-most {most:g}: no score is within the two")
+        raise UserError(f"--qe-least {least:g} is above --qe-most {most:g}: no score is between them")
     if not silence > 0:
-        raise UserError(f"--qe-silence {silence:g} is not a waiting time; give seconds above 0")
+        raise UserError(f"--qe-silence {silence:g}; allowed: seconds above 0")
     estimator = Estimator(command, least, most, silence)
     estimator.arguments()
     return estimator
@@ -98,7 +98,7 @@ class Estimator:
                 for line in self._lines(process, waiting, len(pairs)):
                     yield self._parse(line, waiting)
                 if code := process.wait():
-                    last = _last_line(errors)[:200] or "nothing on its error stream"
+                    last = _last_line(errors)[:200] or "it printed no error"
                     raise _incomplete(f"--qe ended with code {code}: {last}", waiting, len(pairs))
                 if waiting:
                     missing = f"{len(waiting)} of {len(pairs)} texts, such as {min(waiting)}"
@@ -143,7 +143,7 @@ class Estimator:
         if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
             raise UserError(f"--qe gave {name} the score {score}; a score is a finite number")
         if name not in waiting:
-            raise UserError(f"--qe scored '{name}', which was not asked for or has its score already")
+            raise UserError(f"--qe scored '{name}', which is not in its input or was scored before")
         waiting.remove(name)
         return name, float(score)
 
@@ -154,5 +154,5 @@ def _last_line(stream: IO[bytes]) -> str:
 
 
 def _incomplete(reason: str, waiting: set[str], total: int) -> IncompleteError:
-    done = f"{total - len(waiting)} of {total} texts have their score, which is kept"
+    done = f"{total - len(waiting)} of {total} scores are kept"
     return IncompleteError(f"{reason}; {done}", "run the same command again to continue")

@@ -192,7 +192,7 @@ def _round_trip(job: TranslationJob, ledger: Ledger) -> dict[str, Any] | str:
     }
     if not returned:
         backend = public_name(job.backend.ref)
-        return f"not done: {backend} was not asked to translate {job.target} to {job.source}, or cannot"
+        return f"not done: not requested, or {backend} cannot translate {job.target} to {job.source}"
     pairs = [
         (text, returned[number].get(path, ""))
         for number, row in job.rows()

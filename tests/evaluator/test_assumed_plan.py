@@ -90,6 +90,6 @@ def test_the_plan_is_printed_with_its_range(capsys: pytest.CaptureFixture[str]) 
     json.dumps(plan)
     print_plan(plan, Arguments({"price_per_hour": 2.5}))
     shown = capsys.readouterr().out
-    assert "hours of one h100" in shown
+    assert "hours on one h100" in shown
     assert "not measured" in shown
-    assert "at 2.5 an hour" in shown
+    assert "at 2.5 per hour" in shown

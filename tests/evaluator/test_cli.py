@@ -98,7 +98,7 @@ def test_the_command_after_a_list_or_a_check_is_one_that_can_be_given(
             f"evaluator plan none=none --targets xnli --languages de,en,es,hi,sw,tr,zh --data-root {samples}"
         ],
         f"data check --data-root {samples} --targets topics.toml": [
-            "the same command again, once these files are there"
+            "run the same command again when these files exist"
         ],
         f"data check --data-root {tmp_path} --targets xnli": [
             f"evaluator data fetch --data-root {tmp_path} --targets xnli"
@@ -140,7 +140,7 @@ def test_data_check_says_what_a_target_of_ones_own_lacks_and_names_its_file_in_t
         app(f"data check {root} --targets {target}".split(), standalone_mode=False)
         shown.append(capsys.readouterr().err.splitlines())
     again, plan = (
-        "next: the same command again, once these files are there",
+        "next: run the same command again when these files exist",
         f"next: evaluator plan none=none --targets {target}",
     )
     assert shown == [

@@ -19,8 +19,10 @@ from evaluator.reporting import sentences, training
 from evaluator.reporting.html import embedded_json
 from evaluator.reporting.report import report, terminal_summary
 from evaluator.stats.comparison import Comparison
+from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.results import ResultRow
 from evaluator.stats.scaling import ExchangeRate
+from evaluator.stats.significance import Estimate
 from synthgen.errors import UserError
 
 from . import experiments
@@ -98,6 +100,30 @@ def test_an_unresolved_pair_says_what_could_have_been_seen(results_file: Maker, 
     unresolved = next(pair for pair in comparison.headline() if pair.verdict == "unresolved")
     power = f"minimum detectable effect {unresolved.estimate.mde80:.2f} points at 80 % power"
     assert power in sentences.sentence(unresolved)
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "expected"),
+    [
+        (
+            1.8,
+            0.6,
+            "4 seeds per arm are needed to detect a difference of 1.80 points, 6 if the true difference is only",
+        ),
+        (1.8, 1.2, "points, more than 100 if the true difference is only 1.00 points; with these test items no number"),
+        (
+            0.9,
+            0.6,
+            "19 seeds per arm are needed to detect a difference of 1.00 points; with these test items no number",
+        ),
+    ],
+)
+def test_the_seeds_needed_are_given_for_the_difference_observed_and_for_a_cautious_one(
+    value: float, se: float, expected: str
+) -> None:
+    seen = Estimate(value, se, 3.0, 3, item_se=0.4 if se > 1 else 0.3, seed_df=2.0)
+    pair = PairwiseResult("made", "real", "full", 100, 100, 100, 100, "all", seen, 1.0)
+    assert expected in sentences.sentence(pair)
 
 
 @pytest.mark.parametrize("name", ["results.jsonl", "comparison.json", "results.md", "report", "."])

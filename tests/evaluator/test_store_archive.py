@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 import evaluator
+from evaluator.cli.commands import print_packed
 from synthgen.errors import UserError
+from synthgen.runtime.typer_command import Arguments
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs
 
 pytest.importorskip("torch")
 
 
 def test_an_unpacked_store_gives_the_same_results_without_training_again(
-    tmp_path: Path, tiny_model: Path, samples: Path
+    tmp_path: Path, tiny_model: Path, samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "tiny.toml").write_text(TINY_RECIPE, encoding="utf-8")
     arms = ["none=none", f"real={write_pairs(tmp_path / 'real', 24)}"]
@@ -35,6 +37,8 @@ def test_an_unpacked_store_gives_the_same_results_without_training_again(
     assert (tmp_path / "runs.tar.gz").read_bytes() == (tmp_path / "again.tar.gz").read_bytes()
     unpacked = evaluator.store_unpack(tmp_path / "runs.tar.gz", store=tmp_path / "two")
     assert packed.nodes == again.nodes == unpacked.nodes > 0
+    print_packed(unpacked, Arguments({"archive": unpacked.archive}))
+    assert f"next: run the same `evaluator compare` command with --store {tmp_path}/two" in capsys.readouterr().err
     assert compare("two") == first
     assert not (tmp_path / "two" / "intermediate").exists(), "nothing was trained"
 

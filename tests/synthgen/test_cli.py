@@ -53,7 +53,7 @@ def test_the_version_is_the_installed_one() -> None:
             "--model 'pack:x' is not an endpoint",
         ),
         (("make", "--task", "mnli", "--engine", "scripted", "--model", "no.jsonl"), 'such as {"text": "It rains."}'),
-        (("make", "--task", "mnli", "--n", "5", "--timeout", "0"), "--timeout 0 is not a waiting time"),
+        (("make", "--task", "mnli", "--n", "5", "--timeout", "0"), "--timeout 0; allowed: seconds above 0"),
         (("make", "--task", "mnli", "--n", "5", "--preview", "-1"), "--preview -1; allowed: 1 or more"),
         (("make", "--task", "mnli", "--n", "5", "--preview", "1", "--filters", "no.toml"), "cannot read no.toml"),
         (("why", "nowhere", "mnli-s0-0000001"), "no dataset folder at nowhere"),

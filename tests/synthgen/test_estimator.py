@@ -82,18 +82,18 @@ def test_a_new_threshold_judges_anew_and_asks_neither_translator_nor_estimator(t
     ("body", "kind", "message"),
     [
         (TWO_THEN, UserError, r"ended without a score for 6 of 8 texts, such as 1/hypothesis"),
-        (TWO_THEN + "sys.exit('no weights')", IncompleteError, r"ended with code 1: no weights; 2 of 8 texts"),
+        (TWO_THEN + "sys.exit('no weights')", IncompleteError, r"ended with code 1: no weights; 2 of 8 scores"),
         (
             TWO_THEN + "sys.stderr.write('a line\\n' * 100_000); sys.exit('no weights')",
             IncompleteError,
-            r"ended with code 1: no weights; 2 of 8 texts",
+            r"ended with code 1: no weights; 2 of 8 scores",
         ),
-        (TWO_THEN + "time.sleep(60)", IncompleteError, r"gave no score for 5 s; 2 of 8 texts .* kept"),
+        (TWO_THEN + "time.sleep(60)", IncompleteError, r"gave no score for 5 s; 2 of 8 scores are kept"),
         ('print(\'{"id": "0/premise", "score": NaN}\')', UserError, r"gave 0/premise the score nan; .*finite"),
         ('print(\'{"id": "0/premise", "score": "good"}\')', UserError, r"the score good; a score is a finite number"),
         ("print('loading model')", UserError, r"printed 'loading model'; expected"),
-        ('print(\'{"id": "9/x", "score": 1}\')', UserError, r"scored '9/x', which was not asked for"),
-        (TWO_THEN * 2, UserError, r"scored '0/premise', which was not asked for or has its score already"),
+        ('print(\'{"id": "9/x", "score": 1}\')', UserError, r"scored '9/x', which is not in its input"),
+        (TWO_THEN * 2, UserError, r"scored '0/premise', which is not in its input or was scored before"),
     ],
 )
 def test_what_an_estimator_does_wrong_is_said_in_one_line(

@@ -132,7 +132,7 @@ def test_edits_are_counted_apart_from_filters(tmp_path: Path) -> None:
     [
         ("[nere]", "unknown filter 'nere' in .*f.toml; did you mean 'near'"),
         ("[exact]\nfast = true", r"'fast' in \[exact\] of .*f.toml: this filter has no settings"),
-        ('[exact]\nedits = ["clean"]', "this filter has no settings; edits stand before the first table"),
+        ('[exact]\nedits = ["clean"]', "this filter has no settings; edits must come before the first table"),
         ("[language]\ndoubt_below = nan", r"doubt_below = nan in \[language\] of .* is not a number"),
         ("[language]\ndoubt_below = 7", "doubt_below = 7.0 is not above 0 and at most 1"),
         ("[language]\nconfirm_below = 0", "confirm_below = 0.0 is not above 0"),

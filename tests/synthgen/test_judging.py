@@ -190,7 +190,7 @@ def test_the_command_says_where_the_sample_is_also_as_json(mnli: Path, tmp_path:
     done = CliRunner().invoke(app, [*words, "--json"])
     assert json.loads(done.stdout) == {"csv": str(path), "rows": 2}
     assert (
-        f"2 rows without labels in {path}: write your labels into its column 'judged'"
+        f"{path}: 2 rows without labels; write your labels into the column 'judged'"
         in CliRunner().invoke(app, words).stdout
     )
 

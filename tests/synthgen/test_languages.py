@@ -130,7 +130,9 @@ def test_a_set_of_another_language_is_imported_and_filtered_as_one(tmp_path: Pat
     for folder in (tmp_path / "set", tmp_path / "kept"):
         assert check(folder) == []
         assert verify(folder).faults == ()
-        assert "The language of the set is he, by identification of its texts (1" in (folder / "README.md").read_text()
+        assert (
+            "The language of the set is he, from identification of its texts (1" in (folder / "README.md").read_text()
+        )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def test_a_stated_language_is_kept_and_what_the_texts_read_as_is_in_the_card(tmp
     manifest = import_task("mnli", source=path, out=tmp_path / "set", language="sr_Latn")
     assert said_by(manifest) == ("sr-Latn", "--language")
     card = (tmp_path / "set" / "README.md").read_text()
-    assert "The language of the set is sr-Latn, by --language (0 of 12 texts identified agree)." in card
+    assert "The language of the set is sr-Latn, from --language (0 of 12 identified texts agree)." in card
     front = read_front_matter(card, where="README.md")
     assert (front["language"], front["language_bcp47"]) == (["sr"], ["sr-Latn"])
     with pytest.raises(UserError, match="language is sr-Latn there, he in this command"):

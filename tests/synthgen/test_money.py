@@ -22,11 +22,11 @@ def test_a_run_ends_before_it_costs_more_and_goes_on_with_more_money(tmp_path: P
     out, prices = tmp_path / "out", {"price_in": PROMPT, "price_out": OUTPUT}
     with serving() as (url, server):
         options = {"n": 120, "engine": "endpoint", "model": url, "out": out, **prices}
-        with pytest.raises(IncompleteError, match="would cost more than 6, 5.* with a larger --max-cost continues"):
+        with pytest.raises(IncompleteError, match="could exceed --max-cost 6; 5.* with a larger --max-cost continues"):
             make("mnli", **options, max_cost=6.0)  # type: ignore[arg-type]
         asked = server.counters["ok"]
         assert 40 < asked < 60  # a hundred prompt tokens and some ten of output a reply
-        with pytest.raises(IncompleteError, match="would cost more than 6"):
+        with pytest.raises(IncompleteError, match="could exceed --max-cost 6"):
             make("mnli", **options, max_cost=6.0)  # type: ignore[arg-type]
         assert server.counters["ok"] == asked
         make("mnli", **options, max_cost=100.0)  # type: ignore[arg-type]

@@ -108,7 +108,7 @@ def test_a_key_that_a_stream_repeats_in_pieces_is_masked(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("body", "headers", "says"),
     [
-        (events(delta(content=TEXT[:9]), end=""), {}, "the stream of events breaks off"),
+        (events(delta(content=TEXT[:9]), end=""), {}, "the event stream ended too early"),
         (events(delta(content=TEXT), {"error": {"message": "the GPU is gone"}}), {}, "the GPU is gone"),
         (b"data: {not JSON\n\n", {}, "the reply is not a completion"),
         (b"<html>Sign in</html>", {"Content-Type": "text/html"}, "not a completion: .*<html>Sign in"),

@@ -56,11 +56,11 @@ def test_every_command_that_asks_a_model_has_the_same_options_with_the_same_defa
 @pytest.mark.parametrize("command", [judge, into_german])
 def test_a_judge_and_a_translator_end_before_they_cost_more_and_go_on(english: Path, command: Any) -> None:
     with serving(Faults(say=say)) as (url, server):
-        with pytest.raises(IncompleteError, match="would cost more than 3, 2.* a larger --max-cost"):
+        with pytest.raises(IncompleteError, match="could exceed --max-cost 3; 2.* a larger --max-cost"):
             command(english, url, **PRICES, max_cost=3.0)
         asked = server.counters["ok"]
         assert 10 < asked < 35  # a hundred prompt tokens and some of output a reply
-        with pytest.raises(IncompleteError, match="would cost more than 3"):
+        with pytest.raises(IncompleteError, match="could exceed --max-cost 3"):
             command(english, url, **PRICES, max_cost=3.0)
         assert server.counters["ok"] <= asked + 1
         manifest = command(english, url, **PRICES, max_cost=100.0)
@@ -81,7 +81,7 @@ def test_what_a_judge_costs_counts_in_a_run_beside_its_generator(tmp_path: Path)
             UserError, match=r"--price-out are the prices of mock-7b; give --prices FILE with the prices of judge too"
         ):
             make("mnli", model=url, judge=judge_url, **PRICES, **options)
-        with pytest.raises(IncompleteError, match=r"would cost more than 4"):
+        with pytest.raises(IncompleteError, match=r"could exceed --max-cost 4"):
             make("mnli", model=url, judge=judge_url, prices=prices, max_cost=4.0, **options)
         assert 0 < asked.counters["ok"] * 0.3 < 4
 
@@ -128,7 +128,7 @@ def test_a_judge_and_a_translator_may_think(english: Path) -> None:
         (PRICES, "--price-in 1000.0 has no effect"),
         ({"engine_args": '{"seed": 1}'}, "--engine-args .* has no effect"),
         ({"thinking": "maybe"}, "--thinking 'maybe' is neither 'on' nor 'off'"),
-        ({"timeout": 0.0}, "--timeout 0 is not a waiting time"),
+        ({"timeout": 0.0}, "--timeout 0; allowed: seconds above 0"),
     ],
 )
 def test_options_of_requests_where_no_model_is_asked_are_refused(

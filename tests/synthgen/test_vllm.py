@@ -242,7 +242,7 @@ def test_engine_arguments_come_from_json_or_a_file_and_take_the_place_of_ours(st
 def test_gpus_that_one_engine_leaves_idle_are_named_with_what_uses_them(stand_ins: Path) -> None:
     said = [run(stand_ins, START, FAKE_GPUS=count, ENGINE_ARGS='{"tensor_parallel_size": 2}').stderr for count in "238"]
     assert said[0] == ""
-    assert said[1].startswith("1 more GPU is idle: --ray auto runs an engine on each")
+    assert said[1].startswith("1 more GPU is idle: --ray auto runs one engine on each")
     assert said[2].startswith("6 more GPUs are idle: ")
 
 

@@ -149,7 +149,7 @@ def test_the_card_the_filters_the_page_and_the_story_of_a_row_have_the_language(
     assert check(out) == []
     assert "The rows are in Swahili" in text
     assert '"language": ["sw"]' in text or 'language: ["sw"]' in text
-    assert "sw, by --language (24 of 24 texts identified agree)" in " ".join(text.split())
+    assert "sw, from --language (24 of 24 identified texts agree)" in " ".join(text.split())
     rejected = next(kind for kind in why(out, reason="language"))
     story = why(out, rejected["examples"][0]["id"])
     assert (story["verdict"], story["reason"], story["stage"]) == ("rejected", "language", "language")

@@ -21,7 +21,7 @@ from synthgen.formats.base import Row
 from synthgen.formats.span import ANSWERABLE, UNANSWERABLE, SpanFormat
 from synthgen.text.words import words_and_letters
 
-NOT_CALIBRATED = "not estimated: no real rows that the reader was not trained on (--against DATASET)"
+NOT_CALIBRATED = "not estimated: no real rows that the annotator was not trained on (--against DATASET)"
 UNREAD = "unread"
 """The column of a confusion matrix for rows whose annotation could not be read."""
 

@@ -47,7 +47,7 @@ class Rebalance(SetFilter):
 
     def __init__(self, context: FilterContext, settings: RebalanceSettings) -> None:
         if context.like is None:
-            raise ValueError("the filter rebalance needs a real set as its model: give --like DATASET")
+            raise ValueError("the filter rebalance needs a real set for comparison: give --like DATASET")
         self._format, self._settings = context.format, settings
         self._real = sample_rows(context.like, artefacts.MAX_ROWS)
         self._gains: dict[str, float] = {}

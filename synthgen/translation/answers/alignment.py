@@ -61,10 +61,8 @@ def default_aligner() -> Aligner | None:
     try:
         return Aligner(DEFAULT_ALIGNER)
     except (UserError, IncompleteError) as error:
-        consequence = "without word alignment fewer answers are found again"
-        console.note(
-            f"{consequence}: {error}; --aligner REF names another encoder, --aligner {NO_ALIGNER} does without"
-        )
+        consequence = "without word alignment fewer answers are located"
+        console.note(f"{consequence}: {error}; --aligner REF selects another encoder, --aligner {NO_ALIGNER} uses none")
         return None
 
 

@@ -92,7 +92,7 @@ class Apertium(DocumentBackend):
         answers = [line.strip() for line in done.stdout.split("\n") if line.strip()]
         if done.returncode or len(answers) != len(texts):
             reason = done.stderr.strip().splitlines()[-1:] or [f"{len(answers)} lines for {len(texts)}"]
-            raise IncompleteError(f"apertium {mode} failed ({reason[0]}); what was translated is kept, run it again")
+            raise IncompleteError(f"apertium {mode} failed ({reason[0]}); what is translated is kept, run it again")
         return answers
 
 
@@ -102,7 +102,7 @@ def _installed_pairs() -> list[tuple[str, str]]:
 
 
 def _open(_: str, compute: ComputeConfig) -> Apertium:
-    compute.refuse("--mt apertium computes without a model", "device", "threads", "compute")
+    compute.refuse("--mt apertium uses no model", "device", "threads", "compute")
     return Apertium()
 
 

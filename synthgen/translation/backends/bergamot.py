@@ -82,7 +82,7 @@ def _native(folder: Path) -> Any:  # noqa: ANN401 - a native module
 
 
 def _open(_: str, compute: ComputeConfig) -> Bergamot:
-    compute.refuse(f"--mt {PACK} runs on CPU cores with numbers of its own", "device", "compute")
+    compute.refuse(f"--mt {PACK} runs on CPUs with fixed precision", "device", "compute")
     return Bergamot(resolve(PACK), compute)
 
 

@@ -194,7 +194,7 @@ def _fault(text: str) -> str:
 
 def _open(ref: str, compute: ComputeConfig) -> LlmTranslator:
     """Return the translator that asks a model of vLLM's, or the one behind `http://HOST/v1[#NAME]`."""
-    compute.refuse(f"an engine serves --mt {PREFIX}{ref}", "device", "threads", "compute")
+    compute.refuse(f"--mt {PREFIX}{ref} runs in an engine", "device", "threads", "compute")
     engine = EngineConfig.of(ref, compute.options)
 
     def start() -> Engine:
