@@ -12,7 +12,9 @@ with the statistics, artefact baselines and card that the peers do not make)
     /tmp/peers/distilabel/bin/pip install 'distilabel[openai]==1.5.3'
     /tmp/peers/data-designer/bin/pip install 'data-designer==0.9.7'
 
-A peer has as many requests in flight as we have at most (256). Printed: every rate, medians, ratios of medians.
+A peer has as many requests in flight as the bare client (256). Printed: every rate, the CPU time a row of `make`, of
+the bare client and of the server meanwhile, medians, ratios of medians, and of each repeat `whole` over the bare one:
+on a machine that others use too, only what ran one after the other compares.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -27,6 +30,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -49,7 +54,21 @@ def premises(path: Path, count: int) -> Path:
     return path
 
 
-def ours(url: str, rows: int, folder: Path, filters: Path | None = None) -> dict[str, float]:
+@contextmanager
+def cpu_time(name: str, rows: int, server: int) -> Iterator[None]:
+    """Print the CPU time a row of this process and of the server with this process id."""
+
+    def now() -> list[float]:
+        fields = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()
+        return [time.process_time(), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")]
+
+    before = now()
+    yield
+    own, of_server = (1000 * (after - then) / rows for then, after in zip(before, now(), strict=True))
+    print(f"{name}: {own:.3f} ms of CPU time a row, the server {of_server:.3f}", flush=True)
+
+
+def ours(url: str, rows: int, folder: Path, server: int, filters: Path | None = None) -> dict[str, float]:
     """Make a set and return rows a second until its rows are written, and until the command ends."""
     passages = premises(folder / "premises.txt", rows)
     written: list[float] = []
@@ -58,17 +77,20 @@ def ours(url: str, rows: int, folder: Path, filters: Path | None = None) -> dict
         written.append(time.perf_counter())
         return measure(*arguments)  # type: ignore[arg-type]
 
-    with tempfile.TemporaryDirectory(dir=folder) as out, patch.object(write, "measure", measured):
-        begin, used = time.perf_counter(), time.process_time()
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as out,
+        patch.object(write, "measure", measured),
+        cpu_time("whole", rows, server),
+    ):
+        begin = time.perf_counter()
         given = {"passages": passages, "filters": filters, "out": Path(out) / "set"}
         manifest = generate.make("mnli", n=rows, engine="endpoint", model=url, **given)  # type: ignore[arg-type]
         end = time.perf_counter()
     assert manifest.kept == rows
-    print(f"whole: {1000 * (time.process_time() - used) / rows:.2f} ms of CPU time a row", flush=True)
     return {"ours": rows / (written[0] - begin), "whole": rows / (end - begin)}
 
 
-def bare(url: str, rows: int, folder: Path) -> float:
+def bare(url: str, rows: int, server: int) -> float:
     """Send the bodies that `make` sends, 256 at a time, and read the replies."""
     schema = {"type": "object", "properties": {"hypothesis": {"type": "string"}}, "required": ["hypothesis"]}
     shape = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
@@ -85,9 +107,10 @@ def bare(url: str, rows: int, folder: Path) -> float:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             await asyncio.gather(*(ask(session, numbers) for _ in range(IN_FLIGHT)))
 
-    begin = time.perf_counter()
-    asyncio.run(all_rows())
-    return rows / (time.perf_counter() - begin)
+    with cpu_time("bare", rows, server):
+        begin = time.perf_counter()
+        asyncio.run(all_rows())
+        return rows / (time.perf_counter() - begin)
 
 
 def peer(name: str, environments: Path, url: str, rows: int, folder: Path) -> float:
@@ -112,13 +135,13 @@ def main() -> None:
         [sys.executable, "-m", "tests.mock_endpoint", "--port", str(arguments.port), "--latency", "0.005"]
     )
     try:
-        compare(f"http://127.0.0.1:{arguments.port}/v1", arguments)
+        compare(f"http://127.0.0.1:{arguments.port}/v1", server.pid, arguments)
     finally:
         server.terminate()
 
 
-def compare(url: str, arguments: argparse.Namespace) -> None:
-    for _ in range(100):
+def compare(url: str, server: int, arguments: argparse.Namespace) -> None:
+    for _ in range(600):
         try:
             urllib.request.urlopen(f"{url}/models").close()
             break
@@ -127,10 +150,10 @@ def compare(url: str, arguments: argparse.Namespace) -> None:
     rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
-        ours(url, 50, where)  # loads the filters' models
+        ours(url, 50, where, server)  # loads the filters' models
         runs = [
-            lambda: ours(url, arguments.rows, where, arguments.filters),
-            lambda: {"bare": bare(url, arguments.rows, where)},
+            lambda: ours(url, arguments.rows, where, server, arguments.filters),
+            lambda: {"bare": bare(url, arguments.rows, server)},
         ]
         for name in PEERS if arguments.peers else ():
             runs.append(lambda name=name: {name: peer(name, arguments.peers, url, arguments.peer_rows, where)})
@@ -139,8 +162,11 @@ def compare(url: str, arguments: argparse.Namespace) -> None:
                 rates.setdefault(name, []).append(rate)
                 print(f"{name}: {rate:.1f} rows/s", flush=True)
     medians = {name: statistics.median(values) for name, values in rates.items()}
-    ratios = {f"ours / {name}": round(medians["ours"] / value, 3) for name, value in medians.items() if name != "ours"}
-    print(json.dumps({"medians": {name: round(value, 1) for name, value in medians.items()}, **ratios}))
+    others = [name for name in medians if name not in ("ours", "whole")]
+    ratios = {f"{one} / {name}": round(medians[one] / medians[name], 3) for one in ("ours", "whole") for name in others}
+    pairs = [round(own / other, 3) for own, other in zip(rates["whole"], rates["bare"], strict=True)]
+    shown = {name: round(value, 1) for name, value in medians.items()}
+    print(json.dumps({"medians": shown, **ratios, "whole / bare of each repeat": pairs}))
 
 
 if __name__ == "__main__":

@@ -174,6 +174,10 @@ class Work(ABC, Generic[Order, Result]):
     def result(self, order: Order, request: Request, reply: Reply) -> Result:
         """Return what a reply comes to, with the same tag."""
 
+    def elsewhere(self) -> "Work[Order, Result]":
+        """Return the work for another process, which may do more of it there."""
+        return self
+
 
 class NoWork(Work[Request, Reply]):
     """Requests and replies as they are."""

@@ -163,7 +163,7 @@ class RayEngine(Engine):
         """Yield results as any actor finishes them, of work that is done there."""
         again: deque[Any] = deque()
         busy: dict[_Actor, Any] = {}
-        there = self._ray.put(work)
+        there = self._ray.put(work.elsewhere())
         for actor in self._actors:
             actor.ready = False
         while True:

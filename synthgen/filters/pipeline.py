@@ -65,7 +65,7 @@ def check_table(filters: Sequence[RowFilter], table: pa.Table) -> tuple[dict[int
 class OnlinePipeline:
     """The filters of a run over rows as they come, in batches of any size: what is dropped does not depend on them.
 
-    The first, `row_filters`, may be asked elsewhere with `check_alone`.
+    The first, `row_filters`, may be asked elsewhere with `check_alone`, or here with `first_drops`.
     """
 
     def __init__(self, filters: Sequence[Filter]) -> None:

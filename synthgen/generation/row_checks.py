@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from synthgen.filters.pipeline import OnlinePipeline, StageDrop
+from synthgen.filters.pipeline import OnlinePipeline, StageDrop, first_drops
 from synthgen.formats.base import ParseError, Row
 from synthgen.formats.tags import SENTENCE
 from synthgen.generation.slot_work import CheckedRow, SlotWork, no_row
@@ -47,7 +47,7 @@ class RowChecks:
         return bool(self._waiting or self._prepared)
 
     def add(self, slot: Slot, checked: CheckedRow | None) -> None:
-        """Add a slot with its row, None where that needs the teacher."""
+        """Add a slot with its row, None where it is made and checked here."""
         self._waiting.append((slot, checked))
 
     def due(self) -> Iterator[Outcome]:
@@ -83,21 +83,33 @@ class RowChecks:
             yield slot, row, drop
 
     def _prepare(self, waiting: Sequence[tuple[Slot, CheckedRow | None]]) -> _PreparedRows:
-        slots, checked = [slot for slot, _ in waiting], self._labelled(waiting)
-        rows = [(self._work.row_id(slot), each.row) for slot, each in zip(slots, checked, strict=True)]
-        dropped = {place: each.drop for place, each in enumerate(checked) if each.drop is not None}
-        return _PreparedRows(slots, checked, rows, self._pipeline.prepare(rows, dropped))
+        here = iter(self._checked([slot for slot, checked in waiting if checked is None]))
+        slots, checked = [slot for slot, _ in waiting], [next(here) if each is None else each for _, each in waiting]
+        rows = self._with_ids(slots, checked)
+        return _PreparedRows(slots, checked, rows, self._pipeline.prepare(rows, _drops(checked)))
 
-    def _labelled(self, waiting: Sequence[tuple[Slot, CheckedRow | None]]) -> list[CheckedRow]:
-        """Return the checked row of each slot, made here of what the teacher says where there is none."""
+    def _checked(self, slots: Sequence[Slot]) -> list[CheckedRow]:
+        """Return the row of each slot with what the filters of single rows say of it, one filter after the other."""
+        made = self._made(slots)
+        drops = first_drops(self._pipeline.row_filters, self._with_ids(slots, made), _drops(made))
+        return [CheckedRow(each.row, drops.get(place), {}) for place, each in enumerate(made)]
+
+    def _with_ids(self, slots: Sequence[Slot], checked: Sequence[CheckedRow]) -> list[tuple[str, Row]]:
+        return [(self._work.row_id(slot), each.row) for slot, each in zip(slots, checked, strict=True)]
+
+    def _made(self, slots: Sequence[Slot]) -> list[CheckedRow]:
+        """Return the row of each slot, of what the teacher says of its text where there is one."""
         if self._teacher is None:
-            return [checked for _, checked in waiting if checked is not None]
-        slots = [slot for slot, _ in waiting]
+            return [self._work.row(slot, slot.texts) for slot in slots]
         readings = self._teacher.read([slot.texts[SENTENCE] for slot in slots])
         return [
-            no_row(slot.texts, texts) if isinstance(texts, ParseError) else self._work.check(slot, texts)
+            no_row(slot.texts, texts) if isinstance(texts, ParseError) else self._work.row(slot, texts)
             for slot, texts in zip(slots, readings, strict=True)
         ]
+
+
+def _drops(checked: Sequence[CheckedRow]) -> dict[int, StageDrop]:
+    return {place: each.drop for place, each in enumerate(checked) if each.drop is not None}
 
 
 def _at_once(function: Callable[..., _PreparedRows], *arguments: Any) -> Future[_PreparedRows]:  # noqa: ANN401 - as `submit`

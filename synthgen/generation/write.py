@@ -58,7 +58,7 @@ def write_folder(
         tokens=ledger.token_totals(),
         cost=cost,
         seconds=round(seconds, 1),
-        statistics=describe(format_, _kept_rows(controller)) | {"acceptance": acceptance},
+        statistics=describe(format_, read_rows(out)) | {"acceptance": acceptance},
         hardware=hardware(),
         command=command_line(),
     )

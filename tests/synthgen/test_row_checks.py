@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from synthgen.dataset.ledger import StoredReply
 from synthgen.dataset.prompt_packer import PromptPacker
-from synthgen.filters.base import Drop, Filter
+from synthgen.filters.base import Drop, Filter, FilterContext
+from synthgen.filters.config import read_config
 from synthgen.filters.pipeline import OnlinePipeline
 from synthgen.formats.base import Row
 from synthgen.generation.row_checks import RowChecks
@@ -87,3 +90,33 @@ def test_an_error_of_a_reader_is_raised_where_its_rows_are_asked_for() -> None:
         add(checks, 1, 2)
         with pytest.raises(MemoryError, match="no room"):
             numbers(checks.rest())
+
+
+def test_rows_that_are_checked_elsewhere_and_here_side_by_side_come_to_the_same() -> None:
+    chain, model = open_chain("mnli", 0, structured=False), ResolvedModel(Path(), "model", "1", "")
+    texts = (
+        "The old mill is closed.",
+        "I'm sorry, but I can't assist with that request.",
+        "No.",
+        "Nobody was there.",
+        "",
+    )
+
+    def outcomes(elsewhere: set[int]) -> tuple[list[tuple[int, Row, object]], list[dict[str, int]]]:
+        pipeline = OnlinePipeline(read_config().build(FilterContext(chain.task.format)))
+        work = SlotWork(chain, pipeline.row_filters, model, PromptPacker())
+        with closing(RowChecks(pipeline, work, None)) as checks:
+            for number, text in enumerate(texts):
+                slot = Slot(number, "neutral", number, {"premise": f"The mill {number} stood by the river."}, step=1)
+                there = pickle.loads(pickle.dumps(work.elsewhere())) if number in elsewhere else work
+                reading = there.read(slot, StoredReply(number, 1, "", "ok", text, "", 1, 1))
+                assert reading is not None
+                if not reading.fault:
+                    slot.texts |= reading.texts
+                    checks.add(slot, reading.checked)
+            seen = [(slot.number, row, drop) for slot, row, drop in checks.rest()]
+        return seen, [dict(filter_.counts) for filter_ in pipeline.row_filters]
+
+    expected = outcomes(set())
+    assert [number for number, _, drop in expected[0] if drop is None] == [0, 3]
+    assert outcomes({1, 3}) == outcomes({0, 1, 2, 3, 4}) == expected
