@@ -31,7 +31,7 @@ def draw_by_id(ids: Iterable[str], rows: int, seed: int) -> npt.NDArray[np.int64
     So a translation draws the rows that its source draws, less those that it lacks, and then others in their place.
 
     >>> draw_by_id("abcde", 2, seed=0), draw_by_id("abde", 2, seed=0)
-    (array([1, 4]), array([1, 3]))
+    (array([2, 4]), array([1, 3]))
     """
     seeded = blake2b(b"%d:" % seed, digest_size=8)
     hashes = np.fromiter((_hash(seeded, row_id) for row_id in ids), np.uint64)

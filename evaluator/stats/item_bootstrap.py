@@ -130,15 +130,14 @@ def level_draws(results: Results, table: ScoreTable, levels: Sequence[Aggregatio
     for target, cells in itertools.groupby(weighed, key=lambda cell: cell.target):
         ids = _item_ids(results, cells, missing)
         units = _units(ids, {cell: results.clusters(cell) for cell in ids})
-        different = [len(set(itertools.chain.from_iterable(each.values()))) for each in (ids, units)]
+        different = [_different(each, each) for each in (ids, units)]
+        for level in levels:
+            items[level.key] += _different(units, level.cells)
         if different[0] > different[1]:
             clustered[target] = Clusters(*different)
-        for cell, counts, new_items in _cells_with_counts(units):
+        for cell, counts in _cells_with_counts(units):
             try:
-                if len(set(units[cell])) < 2 <= len(ids[cell]):
-                    raise UserError(
-                        f"{cell}: its {len(ids[cell])} items share one source; the variance between sources is unknown"
-                    )
+                _check_sources(cell, units[cell])
                 cell_draws = _cell_draws(results.items(cell), table.runs, table.values[cell], counts)
             except UserError as error:
                 faults[cell] = str(error)
@@ -147,9 +146,17 @@ def level_draws(results: Results, table: ScoreTable, levels: Sequence[Aggregatio
             for level in levels:
                 if cell in level.cells:
                     draws[level.key] += np.float32(level.cells[cell]) * cell_draws
-                    items[level.key] += new_items
     usable = {level.key: draws[level.key] for level in levels if missing.isdisjoint(level.cells)}
     return LevelDraws(usable, items, frozenset(missing), faults, clustered)
+
+
+def _check_sources(cell: Cell, units: tuple[str, ...]) -> None:
+    if len(set(units)) < 2 <= len(units):
+        raise UserError(f"{cell}: its {len(units)} items share one source; the variance between sources is unknown")
+
+
+def _different(units: Mapping[Cell, tuple[str, ...]], cells: Iterable[Cell]) -> int:
+    return len(set(itertools.chain.from_iterable(units.get(cell, ()) for cell in cells)))
 
 
 def _item_ids(results: Results, cells: Iterable[Cell], missing: set[Cell]) -> dict[Cell, tuple[str, ...]]:
@@ -186,21 +193,15 @@ def _units(
     return {cell: tuple(map(root, items)) for cell, items in ids.items()}
 
 
-def _cells_with_counts(ids: Mapping[Cell, tuple[str, ...]]) -> Iterator[tuple[Cell, npt.NDArray[np.float32], int]]:
-    """Yield each cell with its item counts (items, draws), drawn jointly over the languages that share items.
-
-    With them comes how many items no cell before had.
-    """
+def _cells_with_counts(ids: Mapping[Cell, tuple[str, ...]]) -> Iterator[tuple[Cell, npt.NDArray[np.float32]]]:
+    """Yield each cell with its item counts (items, draws), drawn jointly over the languages that share items."""
     for number, component in enumerate(_components(ids)):
         union = tuple(dict.fromkeys(item for cell in component for item in ids[cell]))
         place = {item: index for index, item in enumerate(union)}
         rng = np.random.default_rng([_SEED, zlib.crc32(component[0].target.encode()), number, len(union)])
         counts = resample_counts(len(union), DRAWS, rng)
-        new_items = len(union)
         for cell in component:
-            own = counts if ids[cell] == union else counts[[place[item] for item in ids[cell]]]
-            yield cell, own, new_items
-            new_items = 0
+            yield cell, counts if ids[cell] == union else counts[[place[item] for item in ids[cell]]]
 
 
 def _components(ids: Mapping[Cell, tuple[str, ...]]) -> list[list[Cell]]:

@@ -132,6 +132,16 @@ def test_the_standard_error_agrees_with_the_published_multi_bootstrap_where_test
     assert 0.5 < published / whole(comparison, "synthetic", "real", "full").estimate.se < 2
 
 
+def test_a_level_counts_its_test_items_once_whichever_languages_share_them(results_file: Maker) -> None:
+    results = read_results(results_file(languages=("en", "de", "sw")))
+    table = ScoreTable.of(results.rows)
+    levels = aggregation_levels(table.cells)
+    counts = level_draws(results, table, levels).items
+    for level in levels:
+        ids = {(cell.target, item) for cell in level.cells for item in results.item_ids(cell) or ()}
+        assert counts[level.key] == len(ids) > 0, level.key
+
+
 def test_targets_are_resampled_independently(results_file: Maker, experiment_rows: Rows) -> None:
     rows = [replace(r, target="xquad", data_revision="rev1") for r in experiment_rows(targets=("xnli",), seeds=2)]
     both = compare(results_file([*rows, *(replace(r, target="xnli") for r in rows)]))

@@ -334,7 +334,7 @@ def test_a_report_says_how_models_were_trained_and_signs_it(results_file: Maker,
     source.with_name("experiment.json").write_text(json.dumps(RECORD), encoding="utf-8")
     report(source, out=tmp_path / "report.html")
     page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "encoder owner/encoder, recipe small, 3 seeds, at most 400 test items per language" in page
+    assert "encoder owner/encoder, recipe “small”, 3 seeds, at most 400 test items per language" in page
     assert "Quick look: " in page
     assert "xnli: learning rate 2e-05, 5 epochs" in page
     assert "xnli: learning rate 2e-05" in (tmp_path / "results_card.md").read_text(encoding="utf-8").replace("\\", "")

@@ -287,7 +287,7 @@ def test_real_rows_are_shown_in_the_language_alone(model: str, tmp_path: Path) -
     make_scripted(model, tmp_path / "out", answer, n=3, language="sw", shots=swahili)
     premises = [row["premise"] for row in read_rows(swahili)]
     assert all(any(premise in prompt for premise in premises) for prompt in seen)
-    with pytest.raises(UserError, match="has no usable row of entailment.* in 'sw', the language asked for"):
+    with pytest.raises(UserError, match="has no usable row of entailment.* in 'sw', the requested language"):
         make_scripted(model, tmp_path / "other", answer, n=3, language="sw", shots=english)
 
 
@@ -299,7 +299,7 @@ def test_passages_are_in_the_language_or_refused(model: str, tmp_path: Path) -> 
     made = make_scripted(model, tmp_path / "out", in_swahili, n=3, language="sw", passages=tmp_path / "sw.txt")
     assert made.kept == 3
     for passages in ("en.txt", "en"):
-        with pytest.raises(UserError, match="the language asked for"):
+        with pytest.raises(UserError, match="the requested language"):
             make_scripted(model, tmp_path / "no", in_swahili, n=3, language="sw", passages=tmp_path / passages)
 
 
