@@ -122,5 +122,9 @@ def _extract(path: Path, draft: Path) -> None:
                 target = draft / member.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content.read())
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except UserError:
+        raise
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+        if getattr(error, "errno", None):  # a fault of the disk, such as a full one
+            raise
         raise UserError(f"{path} is not an archive of `evaluator store pack`: {error}") from None
