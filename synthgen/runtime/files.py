@@ -8,13 +8,12 @@ import os
 import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from synthgen.errors import UserError, not_utf8, plain_os_error
+from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.drafts import draft_name, sweep
 
 
@@ -176,18 +175,6 @@ def check_writable(folder: Path, what: str) -> None:
     folder = folder.absolute()
     with plain_os_error(f"cannot write {what}"):
         tempfile.TemporaryFile(dir=next(path for path in (folder, *folder.parents) if path.exists())).close()
-
-
-def read_toml(path: Path, what: str = "") -> dict[str, Any]:
-    """Return the values of a TOML file; UserError when it cannot be read, with `what` before its name."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"cannot read {what}{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, error) from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not TOML: {error}") from None
 
 
 def file_sha256(path: Path) -> str:

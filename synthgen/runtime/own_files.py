@@ -16,6 +16,7 @@ from typing import Any
 
 from synthgen.console import note_next, print_lines
 from synthgen.errors import UserError, plain_os_error, unknown
+from synthgen.text.plain_text import read_plain_text
 from synthgen.text.toml_text import Fault
 
 _NAME = re.compile(r"\w[\w-]*")
@@ -92,11 +93,7 @@ def check_name(path: Path, kind: str) -> None:
 
 def read_own_text(path: Path, kind: str) -> str:
     """Return the text of a file that the user wrote; UserError when it cannot be read or is not UTF-8."""
-    try:
-        with plain_os_error(f"cannot read the {kind} file {path}"):
-            return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8") from None
+    return read_plain_text(path, f"the {kind} file ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,7 +221,7 @@ def write(folder: Path, name: str = "mine.md", text: str = GOOD) -> Path:
         ("folder.md", "no task file at .*folder.md, which is a folder"),
         ("mnli.md", "there is a task 'mnli' already; give the file another name"),
         ("my task.md", "the file's name is the task's; allowed: letters"),
-        ("latin.md", "latin.md is not UTF-8: .*; save it as UTF-8"),
+        ("latin.md", "the task file .*latin.md is not UTF-8: .*; convert it"),
     ],
 )
 def test_a_file_that_can_be_no_task_is_refused_in_one_line_by_every_command(
