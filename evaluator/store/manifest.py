@@ -9,7 +9,7 @@ from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
 from synthgen.runtime.files import json_sha256, write_atomically
 from synthgen.runtime.integrity import folder_faults, folder_hashes
-from synthgen.text.json_text import parse_json
+from synthgen.text.json_text import read_json_object
 
 _SHAPE = {"kind": str, "key": str, "inputs": dict, "results": dict, "files": dict}
 
@@ -24,9 +24,9 @@ def write_node(folder: Path, facts: dict[str, Any]) -> None:
 def read_node(folder: Path) -> dict[str, Any]:
     """Return the manifest of a node; UserError when it is not as it was written."""
     try:
-        manifest = dict(parse_json((folder / MANIFEST_NAME).read_text(encoding="utf-8"), nan=True))
+        manifest = read_json_object(folder / MANIFEST_NAME, nan=True)
         digest = manifest.pop("sha256")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, KeyError):
         raise UserError(f"{MANIFEST_NAME} cannot be read") from None
     if digest != json_sha256(manifest):
         raise UserError(f"{MANIFEST_NAME} was changed after it was written: its SHA-256 differs")

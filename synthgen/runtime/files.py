@@ -163,11 +163,20 @@ def rust_writer(folder: Path) -> Iterator[None]:
 
 
 def remove(path: Path) -> None:
-    """Remove what is at a path, if anything: a file, a link (not what it leads to), or a folder and all in it."""
+    """Remove what is at a path, if anything: a file, a link (not what it leads to), or a folder and all in it.
+
+    OSError for what cannot be removed, as in a folder of somebody else.
+    """
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, onerror=_refuse_all_but_gone)
     else:
         path.unlink(missing_ok=True)
+
+
+def _refuse_all_but_gone(_call: object, _path: str, failure: tuple[Any, BaseException, Any]) -> None:
+    """Raise the error of a removal, unless another process was quicker."""
+    if not isinstance(failure[1], FileNotFoundError):
+        raise failure[1]
 
 
 def check_writable(folder: Path, what: str) -> None:

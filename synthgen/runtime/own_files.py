@@ -3,6 +3,7 @@
 A package gives its files by an entry point whose value is the package they lie in; it is found, not imported.
 """
 
+import errno
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from typing import Any
 
 from synthgen.console import note_next, print_lines
 from synthgen.errors import UserError, plain_os_error, unknown
+from synthgen.runtime.files import write_atomically
 from synthgen.text.plain_text import read_plain_text
 from synthgen.text.toml_text import Fault
 
@@ -142,8 +144,10 @@ def new_file(path: Path, skeletons: Mapping[str, Path], format_: str, kind: str,
     if path.stem in taken:
         raise UserError(f"{path}: there is a {kind} '{path.stem}' already; give the file another name")
     text, advice = skeletons[format_].read_text(encoding="utf-8"), "give a new file in a folder that is there"
-    with plain_os_error(f"cannot write {path}", advice), path.open("x", encoding="utf-8") as file:
-        file.write(text)
+    with plain_os_error(f"cannot write {path}", advice):
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        write_atomically(path, text)
     return path
 
 

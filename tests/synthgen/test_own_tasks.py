@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -205,6 +206,20 @@ def test_a_new_file_is_in_order_and_each_entry_is_explained(format_: str, tmp_pa
     assert load_task(str(path)).format.name == format_
     lines = path.read_text(encoding="utf-8").split("\n")
     assert sum(line.startswith("#") and not line.startswith("##") for line in lines) > 10
+
+
+def test_a_new_file_that_finds_no_room_is_not_left_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*mine\.md"):
+        new_task("pair", tmp_path / "mine.md")
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+    assert new_task("pair", tmp_path / "mine.md").is_file()
+    with pytest.raises(UserError, match="File exists"):
+        new_task("pair", tmp_path / "mine.md")
 
 
 def write(folder: Path, name: str = "mine.md", text: str = GOOD) -> Path:
