@@ -18,6 +18,7 @@ from synthgen.formats.choice import Choice
 from synthgen.formats.pair import Pair
 from synthgen.formats.span import Span
 from synthgen.formats.tags import TaggedSentence
+from synthgen.text.digits import whole_number
 
 Columns = Mapping[str, str | Sequence[str]]
 Item = tuple[Any, Any]
@@ -76,13 +77,9 @@ class RecordLayout:
         for names in (self.names, self.labels):
             if (name := OTHER_NAMES.get(text, text)) in names or (name := text) in names:
                 return names.index(name)
-        if (
-            not self.names
-            and text.isdecimal()
-            and int(text) < len(self.labels)
-            and not any(map(str.isdecimal, self.labels))
-        ):
-            return int(text)
+        number = None if self.names or any(map(str.isdecimal, self.labels)) else whole_number(text)
+        if number is not None and number < len(self.labels):
+            return number
         raise unknown("label", text, self.names or self.labels)
 
 
