@@ -1,9 +1,9 @@
-"""Does the artefact radar see what is known of SNLI, and a planted give-away word?
+"""Does the search for artefacts see what is known of SNLI, and a planted give-away word?
 
     python benchmarks/filters_artefacts.py DATA_ROOT
 
 Hypothesis-only accuracy on real SNLI (train extract alone, and with dev), its growth with the number of rows, on MNLI,
-and radar verdicts for SNLI with the word "indeed" in a share of the entailed hypotheses. Published for the 550,152 rows
+and its verdicts for SNLI with the word "indeed" in a share of the entailed hypotheses. Published for the 550,152 rows
 of SNLI: 63 to 69 % (three studies). Then how often a word is called a new give-away that is none: 20 random halves of
 each corpus and of parts of them against each other, and released splits against each other (`--words`: this alone).
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from synthgen.analysis.artefacts import baselines, count_words, new_give_aways, radar
+from synthgen.analysis.artefacts import baselines, count_words, find_artefacts, new_give_aways
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
 
@@ -98,7 +98,7 @@ def main() -> None:
         found = baselines(NLI, together[:size])["hypothesis-only"]
         print(f"SNLI, {size} rows: hypothesis-only {found.accuracy} {found.ci95}", flush=True)
     for share in (0.02, 0.05, 0.2):
-        found = radar(NLI, plant(snli, share), snli)
+        found = find_artefacts(NLI, plant(snli, share), snli)
         print(f"'indeed' in {share:.0%} of entailed: {found['verdict']}, {found['excess']}, {found['new_give_aways']}")
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from evaluator.store.commands import store_size as store_size
     from evaluator.sweep.compare import compare as compare
     from evaluator.sweep.plan import plan as plan
+    from evaluator.sweep.publish import publish as publish
     from evaluator.sweep.run import run as run
     from evaluator.training.train import train as train
 

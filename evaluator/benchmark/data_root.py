@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +43,25 @@ def data_check(*, data_root: options.DataRoot = None, targets: options.TargetNam
     return [row for target in chosen for row in _check(target, root)]
 
 
-def _check(target: Target, root: DataRoot) -> list[dict[str, Any]]:
-    sets: list[tuple[str, str, int, str, bool]] = []
+def _check(target: Target, root: DataRoot) -> Iterator[dict[str, Any]]:
     if target.train and all(root.has(source) for source in target.train_sources):
         items = target.train(root)
-        sets.append(("en", "train", len(items), revision(items.files), True))
+        yield _file_set(target, "en", "train", len(items), items.files)
     for split, sources in target.sources.items():
         for language in (code for code in target.languages if root.has(sources[0], target.file_code(code))):
             try:
                 items = target.load(root, language, split)
-                sets.append((language, split, len(items), revision(items.files), True))
             except UnlabelledError as error:
-                sets.append((language, split, error.rows, revision([error.path]), False))
-    columns = ("language", "split", "rows", "hash", "labelled")
-    return [{"target": target.name, **dict(zip(columns, each, strict=True))} for each in sets]
+                yield _file_set(target, language, split, error.rows, [error.path], labelled=False)
+            else:
+                yield _file_set(target, language, split, len(items), items.files)
+
+
+def _file_set(
+    target: Target, language: str, split: str, rows: int, files: Sequence[Path], *, labelled: bool = True
+) -> dict[str, Any]:
+    about = {"target": target.name, "language": language, "split": split}
+    return {**about, "rows": rows, "hash": revision(files), "labelled": labelled}
 
 
 def missing_files(target: Target, root: DataRoot, languages: Sequence[str], split: str) -> list[str]:
@@ -91,8 +96,9 @@ def languages_there(wanted: Mapping[str, Sequence[str]], available: Mapping[str,
     if all(set(wanted[name]) == set(present) for name, present in available.items()):
         return ""
     codes = sorted({code for present in available.values() for code in present})
-    alike = all({code for code in wanted[name] if code in codes} == set(present) for name, present in available.items())
-    return ",".join(codes if alike else [f"{name}:{code}" for name, present in available.items() for code in present])
+    if all(set(wanted[name]).intersection(codes) == set(present) for name, present in available.items()):
+        return ",".join(codes)
+    return ",".join(f"{name}:{code}" for name, present in available.items() for code in present)
 
 
 def trains_on(target: Target, root: DataRoot, split: str, language: str) -> Path | None:
@@ -107,7 +113,7 @@ def trains_on(target: Target, root: DataRoot, split: str, language: str) -> Path
     same = {language, "en"} if target.is_parallel or target.is_translated else {language}
     codes = [target.file_code(code) for code in same if code in target.languages]
     scored = {root.find(sources[0], code) for code in codes if root.has(sources[0], code)}
-    return next(iter(sorted(trained & scored)), None)
+    return min(trained & scored, default=None)
 
 
 def trained_on(target: Target, root: DataRoot, languages: Sequence[str], split: str) -> list[str]:

@@ -267,11 +267,9 @@ def facts_of(name: str, table: Mapping[str, Any], *, where: str) -> dict[str, An
         values["train_sources"] = _sources(values["train_sources"], origin)
     if isinstance(names := values["languages"], Mapping):
         values["file_code"] = names.__getitem__
-    values |= {
-        key: codes(*([value] if isinstance(value, str) else value))
-        for key in ("languages", "new_in_xtreme_r")
-        if (value := values.get(key))
-    }
+    for key in ("languages", "new_in_xtreme_r"):
+        if value := values.get(key):
+            values[key] = codes(*([value] if isinstance(value, str) else value))
     lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
     return {"name": name, **values, **lists, "sources": sources}
 

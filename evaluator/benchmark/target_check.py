@@ -206,7 +206,7 @@ def _hub_faults(entries: Mapping[str, Any]) -> list[Finding]:
         result += [(at, f"hub_files: no '{key}'") for key in ("path", "split") if key not in file]
         if "repository" not in file and "hub" not in entries:
             result.append((at, "hub_files: no 'repository', and no 'hub' of the whole file"))
-        if file.get("path", paths and paths[0]) not in paths:
+        if "path" in file and file["path"] not in paths:
             result.append((at, f"hub_files: {unknown('path', str(file['path']), paths)}"))
     return result
 

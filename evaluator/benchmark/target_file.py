@@ -15,7 +15,7 @@ from evaluator.benchmark.metrics.tags import score_tags
 from evaluator.benchmark.target import DataRoot, HubFile, Split, SplitScores, Target, facts_of
 from evaluator.benchmark.target_check import faults
 from synthgen.errors import UserError
-from synthgen.text.toml_text import Fault, read_toml_text
+from synthgen.text.toml_text import Fault, TomlText, read_toml_text
 
 Score = Callable[[Split, Sequence[Any]], SplitScores]
 SCORES: dict[tuple[str, str], Score] = {
@@ -33,12 +33,15 @@ _READING = ("format", "columns", "train_columns", "labels", "train_labels", "is_
 The column of clusters does not: it says only what items share.
 """
 
+_OF_FILES = ("columns", "train_columns", "train_labels", "hub_files", "rows")
+"""What of a target file says how its files are read or fetched, and is no argument of `facts_of`."""
+
 
 @cache
 def parse_target(name: str, text: str, *, where: str = "") -> Target:
     """Return the target that a file's text defines; UserError lists every fault with its line."""
     toml = read_toml_text(text)
-    if wrong := check_target_text(text):
+    if wrong := _faults(toml):
         place = where or f"{name}.toml"
         raise UserError("; ".join(f"{place}:{fault.line}: {fault.message}" for fault in wrong))
     return _build(name, toml.values, text)
@@ -46,7 +49,10 @@ def parse_target(name: str, text: str, *, where: str = "") -> Target:
 
 def check_target_text(text: str) -> tuple[Fault, ...]:
     """Return all faults of a target file by their lines."""
-    toml = read_toml_text(text)
+    return _faults(read_toml_text(text))
+
+
+def _faults(toml: TomlText) -> tuple[Fault, ...]:
     located = {Fault(toml.line(place), message): None for place, message in faults(toml.values, toml.left_out)}
     return tuple(sorted([*toml.faults, *located], key=lambda fault: fault.line))
 
@@ -94,9 +100,6 @@ def _build(name: str, table: Mapping[str, Any], text: str) -> Target:
         clusters=layout.source or ("" if layout.columns or facts["head"] != "span" else "paragraph"),
         definition=text,
     )
-
-
-_OF_FILES = ("columns", "train_columns", "train_labels", "hub_files", "rows")
 
 
 def _scorer(format_: str, metrics: Sequence[str]) -> Score:

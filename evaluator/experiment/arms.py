@@ -122,7 +122,8 @@ class Arm:
 
     def _draws(self, size: int) -> tuple[int, ...]:
         totals = self._totals()
-        if not totals or (size == FULL and not self._has_shares and self.most in (None, sum(totals))):
+        is_whole = size == FULL and self.most in (None, sum(totals))
+        if not totals or (is_whole and not self._has_shares):
             return totals
         rows = self.rows if size == FULL else size * self.factor
         if rows > self.rows:
@@ -143,14 +144,17 @@ class Arm:
         rejected = Counter[str]()
         for manifest in manifests:
             rejected.update(manifest.rejected)
-        models = [manifest.model for manifest in manifests if manifest.model]
+        model = next((manifest.model.get("ref") for manifest in manifests if manifest.model), None)
         is_shuffled = any(part.shuffled for part in self.parts)
         tasks = list(dict.fromkeys(manifest.task for manifest in manifests))
-        tasks += ["masked language modelling"] * bool(self.corpora) + ["the target's own"] * self.uses_target_data
+        if self.corpora:
+            tasks.append("masked language modelling")
+        if self.uses_target_data:
+            tasks.append("the target's own")
         return {
             "origin": "+".join(dict.fromkeys(manifest.origin for manifest in manifests)) or None,
             "tasks": tasks,
-            "model": public_name(self.model) if self.model else models[0].get("ref") if models else None,
+            "model": public_name(self.model) if self.model else model,
             "kept": sum(manifest.kept for manifest in manifests),
             "failed": sum(manifest.failed for manifest in manifests),
             "rejected": dict(sorted(rejected.items())),
@@ -207,18 +211,18 @@ def expanded(value: str, where: str) -> list[str]:
     >>> expanded("10*run-s{0..2}:500", "arm")
     ['10*run-s0:500', '10*run-s1:500', '10*run-s2:500']
     """
-    ranges = [(int(first), int(last)) for first, last in _COUNTED.findall(value)]
-    counts = {last - first + 1 for first, last in ranges} or {1}
-    if len(counts) > 1 or not 1 <= min(counts) <= MOST_DATASETS or (ranges and counts == {1}):
+    counts = {int(last) - int(first) + 1 for first, last in _COUNTED.findall(value)}
+    if not counts:
+        return [value]
+    if len(counts) > 1 or not 2 <= min(counts) <= MOST_DATASETS:
         allowed = f"2 to {MOST_DATASETS} datasets, as many in every part"
         raise UserError(f"{where}: '{value}' is not a range of datasets; allowed: {allowed}, such as run-s{{0..4}}")
-    pieces = _COUNTED.split(value)  # text, first, last, text, …
-    firsts = [int(first) for first in pieces[1::3]]
-    texts = [
-        [*zip(pieces[::3], [*(str(first + number) for first in firsts), ""], strict=True)]
-        for number in range(counts.pop())
-    ]
-    return ["".join(text + number for text, number in each) for each in texts]
+    return [_counted(value, number) for number in range(min(counts))]
+
+
+def _counted(value: str, number: int) -> str:
+    """Return a text with the number after `number` others in place of each range in braces."""
+    return _COUNTED.sub(lambda match: str(int(match[1]) + number), value)
 
 
 def _parse_arm(name: str, value: str) -> Arm:
@@ -228,13 +232,16 @@ def _parse_arm(name: str, value: str) -> Arm:
         return Arm(name, uses_target_data=True)
     if value.startswith("model:"):
         return Arm(name, model=value.removeprefix("model:"))
-    times = _FACTOR.fullmatch(value)
-    factor, stages = int(times["factor"] or 1) if times else 1, (times["value"] if times else value).split(THEN)
+    factor = 1
+    if times := _FACTOR.fullmatch(value):
+        factor, value = int(times["factor"] or 1), times["value"]
+    stages = value.split(THEN)
     texts = [(stage, text) for stage, whole in enumerate(stages) for text in whole.split("+")]
     parts = tuple(_part(text, arm=name, stage=stage) for stage, text in texts if not text.startswith(MLM))
     corpora = tuple(_corpus(text, arm=name) for _, text in texts if text.startswith(MLM))
-    if any(text.endswith(f":{EVEN}") for _, text in texts):
-        if not all(text.endswith(f":{EVEN}") for _, text in texts):
+    is_even = [text.endswith(f":{EVEN}") for _, text in texts]
+    if any(is_even):
+        if not all(is_even):
             raise UserError(f"arm '{name}': if one part is ':{EVEN}', all parts must be ':{EVEN}'")
         parts = tuple(replace(part, share=Fraction(1, len(parts))) for part in parts)
     _check_parts(name, parts, corpora, len(stages))

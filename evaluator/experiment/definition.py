@@ -87,13 +87,15 @@ def check_model(arguments: Arguments) -> None:
 
 def check_encoders(experiment: Experiment) -> None:
     """Raise UserError for the first encoder whose tokenizer does not fit what it would be trained for or score."""
-    targets: dict[str, list[str]] = {}
-    for target in experiment.targets:
-        targets.setdefault(target.head, []).append(target.name)
+    encoders: dict[tuple[str, ResolvedModel], dict[str, list[str]]] = {}  # what needs each head of them
     for arm in experiment.arms:
-        model = experiment.arm_models.get(arm.name, experiment.model)
         option = f"arm {arm.name}: model" if arm.model else "--model"
-        heads = targets | arm_heads(arm.parts, has_corpora=bool(arm.corpora))
+        heads = encoders.setdefault((option, experiment.arm_models.get(arm.name, experiment.model)), {})
+        for head, names in arm_heads(arm.parts, has_corpora=bool(arm.corpora)).items():
+            heads.setdefault(head, []).extend(names)
+    for (option, model), heads in encoders.items():
+        for target in experiment.targets:
+            heads.setdefault(target.head, []).append(target.name)
         check_heads(model, read_facts(model, option), heads, option)
 
 

@@ -187,18 +187,25 @@ def _without(arms: Mapping[str, Any], absent: Collection[str], places: Mapping[s
     kept: dict[str, Any] = {}
     for name, value in arms.items():
         pieces = _pieces(value)[::2] if isinstance(value, str) else []
-        named = {piece: match["name"] for piece in pieces if (match := _PIECE.fullmatch(piece))}
-        present = [piece for piece in pieces if named.get(piece) not in absent]
+        present = [piece for piece in pieces if _data_name(piece) not in absent]
         if present == pieces:
             kept[name] = value
             continue
-        has_rows = any(
-            not f"{piece} {places.get(named.get(piece, ''), '')}".startswith((MLM, f"{piece} {MLM}"))
-            for piece in present
-        )
-        if has_rows and "+".join(present) not in kept.values():
-            kept[name] = "+".join(present)
+        rest = "+".join(present)
+        if any(_is_dataset(piece, places) for piece in present) and rest not in kept.values():
+            kept[name] = rest
     return kept
+
+
+def _data_name(piece: str) -> str:
+    """Return the name of data that a part of an arm may start with, or ""."""
+    match = _PIECE.fullmatch(piece)
+    return match["name"] if match else ""
+
+
+def _is_dataset(piece: str, places: Mapping[str, str]) -> bool:
+    """Say whether a part of an arm takes rows of a dataset, not lines of a corpus."""
+    return not piece.startswith(MLM) and not places.get(_data_name(piece), "").startswith(MLM)
 
 
 @dataclass
@@ -219,8 +226,9 @@ class _Data:
         elif isinstance(value, str):
             self.places[name] = value
             faults = faults_of(("data", name), partial(_check_place, f"data.{name}", value))
-            self.finished |= set() if faults else {name}
             self.faults += faults
+            if not faults:
+                self.finished.add(name)
         elif not isinstance(value, dict):
             allowed = f'the path of a dataset folder, or a table [data.{name}] with a command, such as import = "mnli"'
             self.faults.append(Fault(("data", name), f"data.{name} = {shorten(repr(value))}: expected {allowed}"))
@@ -229,7 +237,8 @@ class _Data:
             self.places[name] = str(step.folder if isinstance(step, Step) else folder / name)
             if isinstance(step, Step):
                 self.steps.append(step)
-                self.finished |= {name} if step.is_done else set()
+                if step.is_done:
+                    self.finished.add(name)
             else:
                 self.faults += step
 

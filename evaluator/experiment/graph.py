@@ -10,8 +10,8 @@ here imports torch: `training.jobs` carries the jobs out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evaluator.benchmark.splits import BY_IDS, BY_RECIPE, EN_DEV, LAST, has_dev_file
@@ -29,6 +29,24 @@ CODE_VERSION = 7
 
 DUAL_VERSION = 2
 """The same for dual encoders alone: 1 began with random layers in place of the checkpoint's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """What an arm trains on at a size: rows of datasets, one tuple for each stage, and lines of corpora."""
+
+    stages: tuple[tuple[DataDraw, ...], ...] = ()
+    corpora: tuple[DataDraw, ...] = ()
+
+    @property
+    def dataset_rows(self) -> int:
+        """Rows of the datasets of all stages."""
+        return sum(draw.rows for stage in self.stages for draw in stage)
+
+    @property
+    def corpus_lines(self) -> int:
+        """Lines of the corpora."""
+        return sum(draw.rows for draw in self.corpora)
 
 
 def data_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
@@ -74,13 +92,8 @@ def _size(experiment: Experiment, arm: Arm, size: int) -> int:
     """
     if size != FULL or not arm.is_trained:
         return size
-    draws = (_draws(experiment, arm, FULL, target) for target in _differing(experiment, arm))
-    return max(_rows(*each) for each in draws)
-
-
-def _rows(parts: Sequence[tuple[int, DataDraw]], corpora: Sequence[DataDraw]) -> int:
-    """Return the rows of datasets, or the lines of corpora where there are no datasets."""
-    return sum(draw.rows for draw in [draw for _, draw in parts] or corpora)
+    draws = [_draws(experiment, arm, FULL, target) for target in _differing(experiment, arm)]
+    return max(each.dataset_rows or each.corpus_lines for each in draws)
 
 
 def _differing(experiment: Experiment, arm: Arm) -> tuple[Target, ...]:
@@ -122,17 +135,16 @@ def _intermediate(
 
     They are the same for all targets unless the arm is `own`.
     """
-    parts, corpora = _draws(experiment, arm, size, target)
-    stages = [tuple(part for stage, part in parts if stage == number) for number in range(arm.stages)]
-    steps, total = _matched_steps(experiment), sum(part.rows for _, part in parts)
-    base = Encoder.of(experiment.arm_models.get(arm.name, experiment.model)) if parts or corpora else None
+    draws, steps = _draws(experiment, arm, size, target), _matched_steps(experiment)
+    model = experiment.arm_models.get(arm.name, experiment.model)
     jobs: list[IntermediateJob] = []
-    for number, draws in enumerate(stages):
-        if base and (draws or corpora):
-            share = sum(part.rows for part in draws) / total if steps and arm.stages > 1 else 1
-            matched = steps and max(1, round(steps * share))
-            jobs.append(_stage_job(experiment, arm.of_stage(number), target, seed, base, draws, corpora, matched))
-            base = jobs[-1].encoder()
+    for number, parts in enumerate(draws.stages):
+        if not parts and not draws.corpora:
+            continue
+        base = jobs[-1].encoder() if jobs else Encoder.of(model)
+        share = sum(part.rows for part in parts) / draws.dataset_rows if arm.stages > 1 else 1
+        matched = steps and max(1, round(steps * share))
+        jobs.append(_stage_job(experiment, arm.of_stage(number), target, seed, base, parts, draws.corpora, matched))
     return tuple(jobs)
 
 
@@ -163,10 +175,20 @@ def _stage_job(
         **({"lengths": _lengths(recipe, formats)} if len(formats) > 1 else {}),
     }
     return IntermediateJob(
-        Node("intermediate", inputs), base, parts, stage, recipe, seed, steps,
-        model.licence, hardware, corpora, inputs.get("own"), arm.name,
+        node=Node("intermediate", inputs),
+        base=base,
+        parts=parts,
+        stage=stage,
+        recipe=recipe,
+        seed=seed,
+        steps=steps,
+        licence=model.licence,
+        hardware=hardware,
+        corpora=corpora,
+        target_data=target.name if arm.uses_target_data else None,
+        arm=arm.name,
         definition=target.definition if arm.uses_target_data else "",
-    )  # fmt: skip
+    )
 
 
 def _formats(arm: Arm, target: Target) -> tuple[str, ...]:
@@ -182,39 +204,33 @@ def _lengths(recipe: Recipe, formats: tuple[str, ...]) -> dict[str, list[int]]:
     return {name: [stage.max_length, stage.query_length, stage.stride] for name, stage in stages.items()}
 
 
-def _draws(
-    experiment: Experiment, arm: Arm, size: int, target: Target
-) -> tuple[tuple[tuple[int, DataDraw], ...], tuple[DataDraw, ...]]:
-    """Return the rows of datasets, each with its stage, and the lines of corpora that an arm trains on at a size."""
+def _draws(experiment: Experiment, arm: Arm, size: int, target: Target) -> _Draws:
+    """Return what an arm trains on at a size; for an arm `own`, the training set of the target, if it has one."""
     if arm.uses_target_data:
-        if target.train is None:
-            return (), ()
-        root, total = experiment.data_root, training_size(target.name, target.definition, experiment.data_root)
-        rows = total if size == FULL else min(size, total)
-        about = {"task": target.name, "origin": "own", "language": "en", "licence": target.licence}
-        return ((0, DataDraw(root.path.resolve(), training_revision(target, root), total, rows, about=about)),), ()
-    parts = tuple(
-        (
-            part.stage,
-            DataDraw(
-                part.folder.resolve(),
-                part.manifest.content_hash,
-                part.manifest.kept,
-                rows,
-                part.shuffled,
-                experiment.arguments.draw == BY_IDS,
-                {key: str(getattr(part.manifest, key)) for key in ("task", "origin", "language", "licence")},
-            ),
-        )
-        for part, rows in zip(arm.parts, arm.draws(size), strict=True)
-        if rows
-    )
+        return _Draws(((_target_draw(experiment, target, size),),)) if target.train else _Draws()
+    by_ids = experiment.arguments.draw == BY_IDS
+    stages: list[list[DataDraw]] = [[] for _ in range(arm.stages)]
+    for part, rows in zip(arm.parts, arm.draws(size), strict=True):
+        if rows:
+            manifest = part.manifest
+            about = {key: str(getattr(manifest, key)) for key in ("task", "origin", "language", "licence")}
+            folder = part.folder.resolve()
+            draw = DataDraw(folder, manifest.content_hash, manifest.kept, rows, part.shuffled, by_ids, about)
+            stages[part.stage].append(draw)
     corpora = tuple(
         DataDraw(corpus.path.resolve(), corpus.content_hash, corpus.total, lines, about={"task": "mlm"})
         for corpus, lines in zip(arm.corpora, arm.lines(size), strict=True)
         if lines
     )
-    return parts, corpora
+    return _Draws(tuple(map(tuple, stages)), corpora)
+
+
+def _target_draw(experiment: Experiment, target: Target, size: int) -> DataDraw:
+    """Return what an arm `own` draws of the training set of a target: the size, or all of a smaller set."""
+    root, total = experiment.data_root, training_size(target.name, target.definition, experiment.data_root)
+    rows = total if size == FULL else min(size, total)
+    about = {"task": target.name, "origin": "own", "language": "en", "licence": target.licence}
+    return DataDraw(root.path.resolve(), training_revision(target, root), total, rows, about=about)
 
 
 def _reading(target: Target) -> dict[str, str]:
@@ -232,13 +248,13 @@ def _matched_steps(experiment: Experiment) -> int | None:
     if experiment.arguments.match != "updates":
         return None
     stage = experiment.recipe.intermediate()
-    largest = max(
-        sum(draw.rows for draw in (*(draw for _, draw in parts), *corpora))
+    draws = [
+        _draws(experiment, arm, size, target)
         for arm in experiment.arms
         for size in experiment.sizes
         for target in _differing(experiment, arm)
-        for parts, corpora in [_draws(experiment, arm, size, target)]
-    )
+    ]
+    largest = max(each.dataset_rows + each.corpus_lines for each in draws)
     return -(-largest // stage.examples_per_step) * stage.epochs
 
 
@@ -266,10 +282,22 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
     languages = experiment.languages[target.name]
     predictions = {language: _predictions(experiment, node, target, language) for language in languages}
     return TargetJob(
-        node, encoder, target.name, stage, recipe, seed, root.path, arguments.split, arguments.max_train_examples,
-        arguments.max_eval_examples, predictions, experiment.hardware, _select(experiment, target), keeps_head,
+        node=node,
+        encoder=encoder,
+        target=target.name,
+        stage=stage,
+        recipe=recipe,
+        seed=seed,
+        data_root=root.path,
+        split=arguments.split,
+        max_train_examples=arguments.max_train_examples,
+        max_eval_examples=arguments.max_eval_examples,
+        predictions=predictions,
+        hardware=experiment.hardware,
+        select=_select(experiment, target),
+        keep_head=keeps_head,
         definition=target.definition,
-    )  # fmt: skip
+    )
 
 
 def _selection(experiment: Experiment, target: Target) -> Any:  # noqa: ANN401 - a JSON value

@@ -101,9 +101,10 @@ class IntermediateJob:
     @property
     def label(self) -> str:
         """What the progress display calls it, by the first arm that needs it."""
-        name = f"{self.arm}, {self.target_data}, " if self.target_data else f"{self.arm} " if self.arm else ""
-        seed = self.seed - OWN_SEED if self.target_data else self.seed
-        return f"intermediate {name}{self.rows} rows seed {seed}"
+        if self.target_data:
+            return f"intermediate {self.arm}, {self.target_data}, {self.rows} rows seed {self.seed - OWN_SEED}"
+        arm = f"{self.arm} " if self.arm else ""
+        return f"intermediate {arm}{self.rows} rows seed {self.seed}"
 
     def encoder(self, head: tuple[str, tuple[str, ...]] | None = None) -> Encoder:
         """Return the model that it trains, to start from; `head` is what goes on."""

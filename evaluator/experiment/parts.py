@@ -46,8 +46,11 @@ def check_shares(arm: str, parts: Sequence[ArmPart]) -> None:
     """Raise UserError for shares that do not make a whole."""
     shares = [part.share for part in parts if part.share is not None]
     rests = sum(part.is_rest for part in parts)
+    if not shares and not rests:
+        return
     is_whole = sum(shares) == 1 and len(shares) == len(parts)
-    if (shares or rests) and not is_whole and not (rests == 1 and sum(shares) < 1):
+    leaves_rest = sum(shares) < 1 and rests == 1
+    if not is_whole and not leaves_rest:
         raise UserError(f"arm '{arm}': shares must add up to 100 %, or one part must be DATASET:rest")
 
 
@@ -70,7 +73,15 @@ def shared(arm: str, parts: Sequence[ArmPart], rows: int) -> tuple[int, ...]:
         scale = lcm(*(share.denominator for share in shares))
         counts = scale_counts({str(i): int(share * scale) for i, share in enumerate(shares)}, rows)
         return tuple(counts[str(i)] for i in range(len(parts)))
-    part_rows = [0 if part.is_rest else part.rows if part.share is None else int(part.share * rows) for part in parts]
-    if (least := sum(part_rows)) > rows:
+    counts_besides = [_rows_besides_rest(part, rows) for part in parts]
+    least = sum(counts_besides)
+    if least > rows:
         raise UserError(f"arm '{arm}' has {least} rows besides its part ':rest'; the size {rows} is smaller")
-    return tuple(rows - least if part.is_rest else count for part, count in zip(parts, part_rows, strict=True))
+    return tuple(rows - least if part.is_rest else count for part, count in zip(parts, counts_besides, strict=True))
+
+
+def _rows_besides_rest(part: ArmPart, rows: int) -> int:
+    """Return how many of `rows` a part gives before what is left goes to the rest: its share, or its number."""
+    if part.is_rest:
+        return 0
+    return part.rows if part.share is None else int(part.share * rows)

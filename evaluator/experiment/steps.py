@@ -165,25 +165,28 @@ def read_step(
         allowed = f'exactly one of {", ".join(COMMANDS)} with its main argument, such as import = "mnli"'
         return [Fault(("data", name, commands[1] if commands else ""), f"data.{name} needs {allowed}")]
     function, known = inspect.unwrap(_function(commands[0])), step_keys(commands[0])
+    hints = get_type_hints(function)
     options: dict[str, Any] = {}
     faults = []
     for key, value in table.items():
-        place = ("data", name, key)
+        where = f"data.{name}.{key}"
         try:
             if (parameter := known.get(key.replace("-", "_"))) is None:
                 raise unknown("option", key, known, where=f"data.{name}, a step of {commands[0]}")
-            taken = converted(function, parameter, value, ".".join(place))
-            hint, where = get_type_hints(function)[parameter], ".".join(place)
+            taken = converted(function, parameter, value, where)
             if parameter == "out":
                 check_writable(Path(taken), f"to {where} = {taken}")
-            options[parameter] = taken if parameter == "out" else _placed(taken, hint, places, where, later)
+            else:
+                taken = _placed(taken, hints[parameter], places, where, later)
+            options[parameter] = taken
         except (UserError, OSError) as error:
-            faults.append(Fault(place, error_text(".".join(place), error)))
+            faults.append(Fault(("data", name, key), error_text(where, error)))
     parameters = {known.get(key.replace("-", "_")) for key in table}
     required = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
     lacking = [key for key, p in known.items() if p in required and p not in parameters and p != "out"]
     faults += [Fault(("data", name, commands[0]), f"data.{name}: {commands[0]} needs {key} = …") for key in lacking]
-    return faults or Step(name, commands[0], options, Path(options.pop("out", None) or folder / name), table)
+    own_folder = Path(options.pop("out", None) or folder / name)
+    return faults or Step(name, commands[0], options, own_folder, table)
 
 
 def language_of(folder: Path, known: Mapping[Path, str]) -> str:

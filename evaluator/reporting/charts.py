@@ -115,17 +115,18 @@ class CurveChart:
 
     def band(self, fitted: FittedCurve) -> str | None:
         """Return the outline of a curve's 95 % band, None where it has none."""
-        if any(math.isnan(low) for _, _, low, _ in fitted.band):
+        if any(math.isnan(point.low) for point in fitted.band):
             return None
-        upper = [(self.x(n), self.frame.y(high)) for n, _, _, high in fitted.band]
-        lower = [(self.x(n), self.frame.y(low)) for n, _, low, _ in reversed(fitted.band)]
+        upper = [(self.x(point.n), self.frame.y(point.high)) for point in fitted.band]
+        lower = [(self.x(point.n), self.frame.y(point.low)) for point in reversed(fitted.band)]
         return _path(upper + lower)
 
     def pieces(self, fitted: FittedCurve) -> Iterator[tuple[str, str]]:
         """Yield class and path of the parts of a curve: below, along and beyond what was measured."""
         first, last = fitted.curve.trained[0], fitted.curve.trained[-1]
         for name, start, end in (("fit beyond", 0, first), ("fit", first, last), ("fit beyond", last, math.inf)):
-            yield name, _path((self.x(n), self.frame.y(value)) for n, value, *_ in fitted.band if start <= n <= end)
+            points = (point for point in fitted.band if start <= point.n <= end)
+            yield name, _path((self.x(point.n), self.frame.y(point.value)) for point in points)
 
 
 def curve_chart(comparison: Comparison, scope: str, width: int, height: int) -> CurveChart | None:
@@ -151,7 +152,7 @@ def _y_title(comparison: Comparison, scope: str) -> str:
 def _y_range(points: Sequence[Point], curves: Sequence[FittedCurve]) -> tuple[float, float]:
     values = [value for point in points for value in (point.estimate.value, *point.by_seed)]
     values += [end for point in points if point.estimate.known for end in point.estimate.interval()]
-    values += [value for fitted in curves for _, value, *_ in fitted.band]
+    values += [point.value for fitted in curves for point in fitted.band]
     low, high = max(min(values), 0.0), min(max(values), 100.0)
     pad = max((high - low) * 0.06, 0.25)
     return low - pad, high + pad

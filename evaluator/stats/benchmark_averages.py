@@ -108,21 +108,28 @@ def best_sources(table: ScoreTable) -> list[BestSource]:
     are reported. Candidates are the trained arms at their largest size; without two of them with the same two seeds or
     more there is no row. A target's score is that of the report: the mean over its languages but English.
     """
-    largest: dict[str, tuple[int, list[int]]] = {}
-    for (arm, size), runs in table.groups.items():
-        if size > largest.get(arm, (0, []))[0]:
-            largest[arm] = (size, runs)
-    seed_sets = {tuple(table.runs[i].seed for i in runs) for _, runs in largest.values()}
-    if len(largest) < 2 or len(seed_sets) != 1 or len(seeds := seed_sets.pop()) < 2:
+    largest = {arm: runs for (arm, size), runs in sorted(table.groups.items()) if size > 0}  # the largest is last
+    seed_sets = {tuple(table.runs[i].seed for i in runs) for runs in largest.values()}
+    if len(largest) < 2 or len(seed_sets) > 1:
         return []
+    [seeds] = seed_sets
+    if len(seeds) < 2:
+        return []
+    sources: list[BestSource] = []
+    for target, values in sorted(_target_means(table).items()):
+        scores = {arm: values[runs] for arm, runs in largest.items()}
+        if not np.isfinite(list(scores.values())).all():
+            continue
+        for place, seed in enumerate(seeds):
+            arm = max(scores, key=lambda arm: float(np.mean(np.delete(scores[arm], place))))
+            sources.append(BestSource(target, seed, arm, float(scores[arm][place])))
+    return sources
+
+
+def _target_means(table: ScoreTable) -> dict[str, Floats]:
+    """Return the score of every run on each target, (runs,): the mean over its languages but English."""
     by_target: dict[str, list[Floats]] = {}
     for (target, code), cells in primary_cells(table.cells).items():
         if code != ENGLISH:
             by_target.setdefault(target, []).append(_mean_cell(table, cells))
-    sources: list[BestSource] = []
-    for target, columns in sorted(by_target.items()):
-        scores = {arm: np.mean(columns, axis=0)[runs] for arm, (_, runs) in sorted(largest.items())}
-        for place, seed in enumerate(seeds) if np.isfinite(list(scores.values())).all() else ():
-            arm = max(scores, key=lambda arm: float(np.mean(np.delete(scores[arm], place))))
-            sources.append(BestSource(target, seed, arm, float(scores[arm][place])))
-    return sources
+    return {target: np.asarray(np.mean(columns, axis=0)) for target, columns in by_target.items()}

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,13 +57,22 @@ class Point:
         }
 
 
+class BandPoint(NamedTuple):
+    """The score of a curve at a number of examples, and the ends of its 95 % interval; NaN where it has none."""
+
+    n: float
+    value: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, slots=True)
 class FittedCurve:
-    """A curve at a level with its band: (n, score, low, high) along its limits."""
+    """A curve at a level with its band along its limits."""
 
     scope: str
     curve: Curve
-    band: tuple[tuple[float, float, float, float], ...]
+    band: tuple[BandPoint, ...]
 
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
@@ -313,11 +322,14 @@ def _curves(arms: Sequence[str], scope: str, scores: LevelScores) -> Iterator[Fi
         if size > 0 and np.isfinite(values).all():
             points[arm][size] = values
     enough = {arm: sizes for arm, sizes in points.items() if len(sizes) > 1}
-    for curve in fit_curves(enough, scores.trained).values() if enough else ():
+    if not enough:
+        return
+    for curve in fit_curves(enough, scores.trained).values():
         grid = np.concatenate([np.geomspace(*curve.limits, CURVE_POINTS), np.array(curve.trained, float)])
         grid = np.unique(np.clip(grid, *curve.limits))
         rows = zip(grid, curve.values(grid), curve.band(scores, grid), strict=True)
-        yield FittedCurve(scope, curve, tuple((float(n), float(v), float(b[0]), float(b[1])) for n, v, b in rows))
+        band = (BandPoint(float(n), float(value), float(low), float(high)) for n, value, (low, high) in rows)
+        yield FittedCurve(scope, curve, tuple(band))
 
 
 def _exchange_rates(curves: Sequence[FittedCurve], scores: Mapping[str, LevelScores]) -> Iterator[ExchangeRate]:

@@ -83,16 +83,18 @@ def item_noise(
     seeds = np.asarray(run_seeds)
     differ = (seeds[:, None] != seeds[None, :]).astype(np.float64)
     member = np.array([[group == run_group for group in groups] for run_group in run_groups], dtype=np.float64)
-    across, every = (
-        np.divide(
-            member.T @ (gram * mask) @ member,
-            pairs := member.T @ mask @ member,
-            out=np.full((len(groups), len(groups)), np.nan),
-            where=pairs > 0,
-        )
-        for mask in (differ, np.ones_like(differ))
-    )
+    across, every = (_group_means(gram, member, mask) for mask in (differ, np.ones_like(differ)))
     return ItemNoise(across, every, n_items)
+
+
+def _group_means(values: Floats, member: Floats, mask: Floats) -> Floats:
+    """Return the mean value of the pairs of runs of two groups, (groups, groups); NaN where there is no pair.
+
+    `values` is (runs, runs); `mask`, as large, is 1 for the pairs that count; `member`, (runs, groups), is 1 for the
+    runs of a group.
+    """
+    sums, pairs = member.T @ (values * mask) @ member, member.T @ mask @ member
+    return np.asarray(np.divide(sums, pairs, out=np.full_like(pairs, np.nan), where=pairs > 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +187,20 @@ def _units(
 
 
 def _cells_with_counts(ids: Mapping[Cell, tuple[str, ...]]) -> Iterator[tuple[Cell, npt.NDArray[np.float32], int]]:
-    """Yield each cell with its item counts (items, draws), drawn jointly over the languages that share items."""
+    """Yield each cell with its item counts (items, draws), drawn jointly over the languages that share items.
+
+    With them comes how many items no cell before had.
+    """
     for number, component in enumerate(_components(ids)):
         union = tuple(dict.fromkeys(item for cell in component for item in ids[cell]))
         place = {item: index for index, item in enumerate(union)}
         rng = np.random.default_rng([_SEED, zlib.crc32(component[0].target.encode()), number, len(union)])
         counts = resample_counts(len(union), DRAWS, rng)
-        for first, cell in enumerate(component):
-            same = ids[cell] == union
-            yield cell, counts if same else counts[[place[i] for i in ids[cell]]], len(union) if first == 0 else 0
+        new_items = len(union)
+        for cell in component:
+            own = counts if ids[cell] == union else counts[[place[item] for item in ids[cell]]]
+            yield cell, own, new_items
+            new_items = 0
 
 
 def _components(ids: Mapping[Cell, tuple[str, ...]]) -> list[list[Cell]]:

@@ -93,7 +93,9 @@ class PairwiseResult:
     @property
     def better(self) -> Literal["a", "b"] | None:
         """The arm whose advantage is significant after Holm's correction."""
-        return None if self.p_corrected > ALPHA else "a" if self.estimate.value > 0 else "b"
+        if self.p_corrected > ALPHA:
+            return None
+        return "a" if self.estimate.value > 0 else "b"
 
     @property
     def within_margin(self) -> bool:
@@ -201,13 +203,25 @@ def pairwise_results(
     for a, b, size in _matched_groups(arms, scores.values):
         estimate = scores.contrast({a: 1.0, b: -1.0})
         without = others.contrast({a: 1.0, b: -1.0}) if {a, b} & fallen else None
-        flips = _sign_flips(scores, a, b) if estimate.known and estimate.paired else (None, None)
-        reason = fault or _unknown_reason(scores, estimate, a, b)
-        trained = scores.examples(a), scores.examples(b)
+        p_floor, p_permutation = _sign_flips(scores, a, b) if estimate.known and estimate.paired else (None, None)
         yield PairwiseResult(
-            a[0], b[0], size, a[1], b[1], *trained, level, estimate, margin, reason, *flips, without_collapsed=without,
-            primary=_is_primary(a, b, size, primary), looks=looks,
-        )  # fmt: skip
+            a=a[0],
+            b=b[0],
+            size=size,
+            size_a=a[1],
+            size_b=b[1],
+            n_a=scores.examples(a),
+            n_b=scores.examples(b),
+            scope=level,
+            estimate=estimate,
+            margin=margin,
+            reason=fault or _unknown_reason(scores, estimate, a, b),
+            p_floor=p_floor,
+            p_permutation=p_permutation,
+            without_collapsed=without,
+            primary=_is_primary(a, b, size, primary),
+            looks=looks,
+        )
 
 
 def _is_primary(a: Group, b: Group, size: Size, primary: Iterable[ComparisonKey]) -> bool:
@@ -260,8 +274,7 @@ def with_holm(pairs: Sequence[PairwiseResult]) -> list[PairwiseResult]:
         tested = [pairs[index] for index in members]
         differences = holm([pair.estimate.p for pair in tested])
         equivalences = holm([pair.estimate.p_equivalence(pair.margin) for pair in tested])
-        for index, *p_values in zip(members, differences, equivalences, strict=True):
-            p_holm, p_equivalence = p_values
+        for index, p_holm, p_equivalence in zip(members, differences, equivalences, strict=True):
             adjusted[index] = replace(
                 pairs[index], p_holm=p_holm, p_equivalence_holm=p_equivalence, family=len(members)
             )

@@ -41,6 +41,7 @@ ITEM_SCORES = (
     "item_scores hold other things than numbers from 0 to 1, or triples of counts [tp, predicted, gold], or "
     "[predicted, gold] labels"
 )
+_INFINITE = (math.inf, -math.inf)
 
 Floats = npt.NDArray[np.float64]
 Group = tuple[str, int]  # an arm at a size: the runs that differ by seed alone
@@ -149,9 +150,14 @@ def _value_faults(document: dict[str, Any]) -> Iterable[str]:
 
 
 def _cluster_faults(clusters: object, ids: object) -> Iterable[str]:
-    names = clusters if isinstance(clusters, list) and isinstance(ids, list) and len(clusters) == len(ids) else [None]
-    if clusters is not None and not all(isinstance(each, str) for each in names):
+    if clusters is not None and not _are_clusters(clusters, ids):
         yield "item_clusters is not a list of texts, one per item id; allowed: what each item shares with others"
+
+
+def _are_clusters(clusters: object, ids: object) -> bool:
+    if not isinstance(clusters, list) or not isinstance(ids, list):
+        return False
+    return len(clusters) == len(ids) and all(isinstance(each, str) for each in clusters)
 
 
 def _item_faults(ids: object, scores: object, n: object) -> Iterable[str]:
@@ -281,9 +287,6 @@ def _load(line: bytes, *, where: str) -> object:
     if not isinstance(document, dict):
         return document
     return {name: None if value != value or value in _INFINITE else value for name, value in document.items()}
-
-
-_INFINITE = (math.inf, -math.inf)
 
 
 def write_results(path: Path, rows: Iterable[ResultRow]) -> None:

@@ -182,8 +182,9 @@ def _degenerate(
     signs: dict[tuple[TrainedRun, str], str] = {}
     for (target, _), scores_by_language in by_target.items():
         stacked = np.stack(scores_by_language)
-        for i in np.flatnonzero(np.ptp(stacked, axis=0) == 0) if len(stacked) >= 3 else ():
-            signs.setdefault((runs[i], target), f"{stacked[0, i]:.2f} on {target} in every language")
+        if len(stacked) >= 3:
+            for i in np.flatnonzero(np.ptp(stacked, axis=0) == 0):
+                signs.setdefault((runs[i], target), f"{stacked[0, i]:.2f} on {target} in every language")
         for group in groups:
             for i, sign in _far_below(group, stacked.mean(axis=0)):
                 signs.setdefault((runs[i], target), f"{sign} on {target}")
@@ -192,7 +193,9 @@ def _degenerate(
 
 def _far_below(group: Sequence[int], means: Floats) -> Iterator[tuple[int, str]]:
     """Yield the runs whose mean lies ten points, and five times the spread of the other seeds, below all of those."""
-    for index in group if len(group) >= MIN_SIBLINGS else ():
+    if len(group) < MIN_SIBLINGS:
+        return
+    for index in group:
         others = np.array([means[i] for i in group if i != index])
         if others.min() - means[index] > max(FAR_POINTS, FAR_SPREADS * np.ptp(others)):
             yield index, f"{means[index]:.2f}, the other seeds {others.min():.2f} to {others.max():.2f},"

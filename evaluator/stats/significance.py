@@ -81,7 +81,9 @@ class Estimate:
 
     def _upper_tail(self, distance: float) -> float:
         if self.se == 0:
-            return 0.0 if distance > 0 else 1.0 if distance < 0 else 0.5
+            if distance > 0:
+                return 0.0
+            return 1.0 if distance < 0 else 0.5
         return float(scipy_module("special").stdtr(self.df, -distance / self.se))
 
     @property

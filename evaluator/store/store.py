@@ -167,7 +167,7 @@ def _place(place: Path | str) -> tuple[Mirror | None, Path, Json]:
     mirror = Mirror(str(place)) if is_address(str(place)) else None
     root = local_folder(str(place)) if mirror else Path(place)
     path = root / STORE_FILE
-    text = mirror.read(path.name) if mirror else _text(path) if path.is_file() else None
+    text = mirror.read(path.name) if mirror else _text(path)
     head = {"version": STORE_VERSION, "models": {}} if text is None else _parsed(text)
     if head is None:
         advice = "use another --store" if mirror else f"use another --store, or: evaluator store repair {place}"
@@ -182,14 +182,15 @@ def _place(place: Path | str) -> tuple[Mirror | None, Path, Json]:
 def has_head(root: Path) -> bool:
     """Say whether a store's folder has a head that can be read; UserError for a store of another version."""
     path = root / STORE_FILE
-    if path.exists() and (not path.is_file() or _parsed(_text(path)) is None):
+    text = _text(path)
+    if path.exists() and (text is None or _parsed(text) is None):
         return False
     _place(root)
     return True
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
 def _parsed(text: str) -> Json | None:

@@ -40,24 +40,37 @@ def check_device(name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class AssumedPart:
+    """A dataset by its numbers: its rows, the mean pieces of one, and its format, "" where no folder says it."""
+
+    rows: int
+    pieces: float
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AssumedArm:
-    """An arm by its numbers: rows and pieces of each part; `own` trains on each target's training set first."""
+    """An arm by the numbers of its parts; `own` trains on each target's training set first."""
 
     name: str
-    parts: tuple[tuple[int, float], ...] = ()
-    formats: frozenset[str] = frozenset()
+    parts: tuple[AssumedPart, ...] = ()
     is_own: bool = False
     factor: int = 1
 
     @property
     def rows(self) -> int:
         """Rows at full size."""
-        return sum(rows for rows, _ in self.parts)
+        return sum(part.rows for part in self.parts)
 
     @property
     def pieces(self) -> float:
         """Mean pieces of a row."""
-        return sum(rows * pieces for rows, pieces in self.parts) / max(1, self.rows)
+        return sum(part.rows * part.pieces for part in self.parts) / max(1, self.rows)
+
+    @property
+    def formats(self) -> frozenset[str]:
+        """The formats of its parts that are known."""
+        return frozenset(part.format for part in self.parts if part.format)
 
     def at(self, size: int) -> int:
         """Return the rows of a size; UserError when the arm has fewer."""
@@ -117,28 +130,27 @@ def _arm(text: str) -> AssumedArm:
     if value in ("none", "own") or value.startswith("model:"):
         return AssumedArm(name, is_own=value == "own")
     factor, whole = _FACTOR.fullmatch(expanded(value, f"arm '{name}'")[0]).groups()  # type: ignore[union-attr]
-    parts = [_part(name, each) for each in re.split(rf"\+|{THEN}", whole)]
-    return AssumedArm(
-        name, tuple(part for part, _ in parts), frozenset(each for _, each in parts), factor=int(factor or 1)
-    )
+    parts = tuple(_part(name, each) for each in re.split(rf"\+|{THEN}", whole))
+    return AssumedArm(name, parts, factor=int(factor or 1))
 
 
-def _part(arm: str, text: str) -> tuple[tuple[int, float], str]:
-    """Return rows and pieces of a part, and its format where a finished folder says it."""
+def _part(arm: str, text: str) -> AssumedPart:
+    """Return a part by a finished folder, or by the name of a task and its rows."""
     match = _PART.fullmatch(text)
     what, rows = (match["what"], int(match["rows"] or 0)) if match else ("", 0)
     pieces: Mapping[str, int] = assumptions()["rows"]
     if what and is_finished(Path(what)):
         manifest = read_intact_manifest(Path(what))
         format_ = dataset_format(manifest).name
-        return (min(rows or manifest.kept, manifest.kept), pieces.get(manifest.task, pieces[format_])), format_
+        rows = min(rows or manifest.kept, manifest.kept)
+        return AssumedPart(rows, pieces.get(manifest.task, pieces[format_]), format_)
     if not rows:
         example = f"{arm}=mnli:100000"
         raise UserError(
             f"arm '{arm}': '{text}' is neither a finished dataset folder nor a task with a number of rows, such as "
             f"{example}"
         )
-    return (rows, _known(pieces, what, f"arm '{arm}'")), ""
+    return AssumedPart(rows, _known(pieces, what, f"arm '{arm}'"))
 
 
 def _known(pieces: Mapping[str, int], task: str, where: str) -> int:
@@ -158,7 +170,7 @@ def _runs(arguments: Arguments, recipe: Recipe) -> Iterator[AssumedRuns]:
             rows = arm.at(size) if arm.parts else size
             label = f"{arm.name} {rows:,}" if rows else arm.name
             if arm.parts:
-                stage = recipe.intermediate(arm.formats - {""})
+                stage = recipe.intermediate(arm.formats)
                 run = _training(f"{label} intermediate", seeds, stage, rows, arm.pieces)
                 times = matched / run.steps if matched else 1
                 yield replace(run, steps=matched or run.steps, training_tokens=round(run.training_tokens * times))
@@ -223,7 +235,7 @@ def _seconds(each: AssumedRuns, device: str, size: EncoderSize, recipe: Recipe, 
     limits = {name: values[which] for name, values in known["range"].items()}
     products = size.flops_per_token / (known["devices"][device] * 1e12 * limits["share"])
     launch = size.layers * limits["launch_ms"] / 1000
-    batches = each.steps and each.steps * ceil(each.training_tokens / each.steps / recipe.tokens_per_batch)
+    batches = each.steps * ceil(each.training_tokens / each.steps / recipe.tokens_per_batch) if each.steps else 0
     training = max(each.training_tokens * products, batches * launch)
     inference = max(each.inference_tokens * products, ceil(each.inference_tokens / TOKENS_ON_GPU) * launch)
     return float(training + inference * FORWARD_SHARE + limits["seconds_per_run"])

@@ -16,11 +16,12 @@ RUN_OVERHEAD = 2 * 2**30
 
 
 def devices(address: str | None, hardware: Hardware) -> int:
-    """Return how many GPUs, or machines where runs use CPUs, a cluster has."""
+    """Return how many GPUs a cluster has; on CPUs, how many runs its cores hold at once, at least one a machine."""
     with joined(address or LOCAL) as ray:
         if hardware.device == "cuda":
             return max(1, int(ray.cluster_resources().get("GPU", 1)))
-        return sum(node["Alive"] for node in ray.nodes())
+        cores = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
+        return sum(max(1, int(each // hardware.threads)) for each in cores)
 
 
 def runs_a_gpu(address: str | None, memory: int) -> int:

@@ -132,8 +132,9 @@ def _cost(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
     # Masked language modelling trains the embeddings.
     tokens, trains_embeddings = experiment.recipe.tokens_per_batch, any(job.corpora for job in intermediate)
     memory = size.memory_bytes(tokens, trains_embeddings=trains_embeddings) if todo else 0
-    shares = experiment.arguments.workers is None and ray is not None and hardware.device == "cuda" and memory
-    workers = cluster_speed.runs_a_gpu(ray, memory) if shares else experiment.arguments.workers or 1
+    workers, is_gpu_cluster = experiment.arguments.workers, ray is not None and hardware.device == "cuda"
+    if workers is None:
+        workers = cluster_speed.runs_a_gpu(ray, memory) if is_gpu_cluster and todo else 1
     memory *= workers
     if todo:
         check_encoders(experiment)

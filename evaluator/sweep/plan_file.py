@@ -30,17 +30,14 @@ def fix_plan(plan: CostEstimate, experiment: Experiment, folders: Sequence[Path]
     An earlier plan of the same estimand stays when nothing is missing that it did not plan.
     """
     keys, fixed = sorted(job.key for job in plan.jobs), estimand(experiment)["hash"]
-    for before in map(_read, folders):
-        if before.get("estimand_hash") == fixed and set(keys) <= set(before.get("jobs", ())):
-            document = before
-            break
-    else:
-        planned = {key: value for key, value in plan.document().items() if not isinstance(value, list)}
-        document = {"estimand_hash": fixed, "planned": planned, "jobs": keys}
+    earlier = [_read(folder) for folder in folders]
+    same = [each for each in earlier if each.get("estimand_hash") == fixed and set(keys) <= set(each.get("jobs", ()))]
+    planned = {key: value for key, value in plan.document().items() if not isinstance(value, list)}
+    document = same[0] if same else {"estimand_hash": fixed, "planned": planned, "jobs": keys}
     entry = _planned(experiment)
-    histories = [(_entries(before, "history"), _entries(before, "looks")) for before in map(_read, folders)]
-    history, looks = next((each for each in histories if _is_of(each[0], entry)), ([], []))
-    document = {**document, "history": _added(history, entry), "looks": looks}
+    before = next((each for each in earlier if _is_of(_entries(each, "history"), entry)), {})
+    history = _added(_entries(before, "history"), entry)
+    document = {**document, "history": history, "looks": _entries(before, "looks")}
     _write(document, folders)
     return document
 

@@ -118,10 +118,10 @@ def _comparison(folder: Path) -> Parcel:
 def _parcel(folder: Path, files: dict[str, str], kind: str, repository: str, message: str) -> Parcel:
     own = (folder / list(files.values())[-1]).read_text(encoding="utf-8")
 
-    def same_or_refused(text: str, where: str) -> str:
+    def check_published(text: str, where: str) -> str:
         if text != own:
             raise UserError(f"{where} exists and contains another {kind}; give another --to")
         return "already published"
 
     tag = f"{kind}-{hashlib.sha256(own.encode()).hexdigest()[:12]}"
-    return Parcel(folder, files, kind, repository, tag, message, same_or_refused)
+    return Parcel(folder, files, kind, repository, tag, message, check_published)

@@ -5,7 +5,7 @@ Looks are planned before the first run, each after as many more seeds as the fil
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
@@ -56,7 +56,7 @@ def run_until_resolved(arguments: CompareArguments, hours: float) -> tuple[Compa
     store = open_store(experiment)
     _refuse_too_long(experiment, store, deadline)
     comparison = run_experiment(arguments, experiment)
-    while step := next(_steps(comparison, experiment, store), None):
+    while step := _next_step(comparison, experiment, store):
         wider = _with_seeds(experiment, step.seeds)
         seconds = _seconds(wider, store)
         if time.monotonic() + seconds > deadline:
@@ -81,17 +81,16 @@ def _seconds(experiment: Experiment, store: Store) -> float:
     return cost.seconds / cost.devices if cost.jobs else 0.0
 
 
-def _steps(comparison: Comparison, experiment: Experiment, store: Store) -> Iterator[Step]:
-    """Yield the next seeds of each unresolved comparison that may still be looked at, the least work first."""
-    steps = [step for pair in _open_pairs(comparison) if (step := _step(pair, experiment, store))]
-    yield from sorted(steps, key=lambda step: step.work * step.needed)
+def _next_step(comparison: Comparison, experiment: Experiment, store: Store) -> Step | None:
+    """Return the next seeds of the unresolved comparison that needs the least work; None where no look is left."""
+    steps = [_step(pair, experiment, store) for pair in _chosen_pairs(comparison) if pair.needed_seeds]
+    return min(filter(None, steps), key=lambda step: step.work * step.needed, default=None)
 
 
-def _open_pairs(comparison: Comparison) -> list[PairwiseResult]:
-    """Return the unresolved comparisons over all targets: of primary ones where there are any."""
+def _chosen_pairs(comparison: Comparison) -> list[PairwiseResult]:
+    """Return the comparisons over all targets that are to be resolved: the primary ones where there are any."""
     pairs = comparison.headline()
-    chosen = [pair for pair in pairs if pair.primary] or pairs
-    return [pair for pair in chosen if pair.needed_seeds]
+    return [pair for pair in pairs if pair.primary] or pairs
 
 
 def _step(pair: PairwiseResult, experiment: Experiment, store: Store) -> Step | None:
@@ -100,11 +99,12 @@ def _step(pair: PairwiseResult, experiment: Experiment, store: Store) -> Step | 
     groups: Sequence[Group] = ((pair.a, pair.size_a), (pair.b, pair.size_b))
     more = {group: experiment.more_seeds.get(group, ()) for group in groups}
     fewest = len(experiment.seeds) + min(map(len, more.values()))
-    if looks is None or need is None or need.seeds is None or fewest >= looks.planned * looks.seeds:
+    if looks is None or need is None or need.seeds is None:
         return None
-    wanted = fewest + looks.seeds - len(experiment.seeds)
-    unused = islice((seed for seed in count() if seed not in experiment.seeds), wanted)
-    new = tuple(unused)
+    if fewest >= looks.planned * looks.seeds:
+        return None
+    unused = (seed for seed in count() if seed not in experiment.seeds)
+    new = tuple(islice(unused, fewest + looks.seeds - len(experiment.seeds)))
     if any(arm.by_seed and max(new) >= len(arm.by_seed) for arm in experiment.arms if arm.name in (pair.a, pair.b)):
         return None  # a seed without a dataset of its own
     seeds = {group: new if len(new) > len(have) else have for group, have in more.items()}
@@ -125,10 +125,10 @@ def _described(step: Step, wider: Experiment, seconds: float) -> str:
 
 def _end(comparison: Comparison, experiment: Experiment) -> str:
     """Say why nothing is left to add."""
-    pairs = [pair for pair in comparison.headline() if pair.primary] or comparison.headline()
+    pairs = _chosen_pairs(comparison)
     if not pairs or all(pair.reason is not None or not pair.known for pair in pairs):
         return "no number of seeds can give a verdict here; the report gives the reason"
-    still = _open_pairs(comparison)
+    still = [pair for pair in pairs if pair.needed_seeds]
     if not still:
         return f"all {'primary ' if pairs[0].primary else ''}comparisons are resolved"
     planned = experiment.looks.planned if experiment.looks else 0

@@ -48,7 +48,7 @@ def training_values(training: Mapping[str, Any]) -> Values:
 
 
 class Tracker:
-    """What a command tells; nothing happens where it has no `opener`."""
+    """What a command tells; nothing happens without `make`, which opens the tracker's package in the thread."""
 
     def __init__(self, name: str = "", make: Callable[[], OpenRun] | None = None) -> None:
         self._name, self._make = name, make

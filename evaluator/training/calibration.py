@@ -30,7 +30,7 @@ def count_job(job: Job, store: Store) -> tuple[int, int, int]:
         sets = [features for _, features in intermediate_features(job, store)]
         return *_count_training(sets, TrainingConfig(job.stage, job.seed, steps=job.steps)), 0
     stages = training_features(job, store)
-    counts = [_count_training([features], TrainingConfig(stage, job.seed)) for _, stage, _, features in stages]
+    counts = [_count_training([each.features], TrainingConfig(each.stage, job.seed)) for each in stages]
     join = of_run(job.target, job.definition).join
     splits = job_splits(job, [name for name, node in job.predictions.items() if join or not store.is_finished(node)])
     predicted = sum(features.tokens for _, features in prediction_features(job, splits, store))

@@ -6,7 +6,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.jobs import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.experiment.recipe import Stage
-from evaluator.store import Json, Store
+from evaluator.store import Json, Node, Store
 from evaluator.tracking.tracker import step_text
 from evaluator.training import inference, tokenisation
 from evaluator.training.checkpoint_selection import dev_items
@@ -132,33 +132,39 @@ def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_we
     model = (keep_head(model, base) if job.keep_head else model).to(device)
     if job.stage:
         with store.writing(job.node) as (draft, results):
-            for name, stage, head, features in tokenisation.training_features(job, store):
-                config = TrainingConfig(stage, job.seed, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
-                dev_evaluator = english_dev(job, store) if name == "training" else None
-                tasks = [TrainingTask(model, head, features)]
-                on_step = _step_reporter(on_progress, "" if name == "training" else name)
-                results[name] = summary(fit(tasks, config, on_step, dev_evaluator))
+            tokens, bfloat16 = job.recipe.tokens_per_batch, job.hardware.bfloat16
+            for each in tokenisation.training_features(job, store):
+                config = TrainingConfig(each.stage, job.seed, tokens, bfloat16=bfloat16)
+                dev_evaluator = english_dev(job, store) if each.name == "training" else None
+                tasks = [TrainingTask(model, each.head, each.features)]
+                on_step = _step_reporter(on_progress, "" if each.name == "training" else each.name)
+                results[each.name] = summary(fit(tasks, config, on_step, dev_evaluator))
             if keep_weights:
                 save(model, tokenizer, draft)
             trained = sum(log["seconds"] for log in results.values())
             results |= {"seconds_apart": time.monotonic() - started - trained, **_gpu(device)}
             results["encoder"] = dict(job.encoder.history)
-    if not missing:
-        return
-    on_progress("predicting")
+    if missing:
+        on_progress("predicting")
+        _write_predictions(job, model, missing, store)
+
+
+def _write_predictions(job: TargetJob, model: PreTrainedModel, missing: Mapping[str, Node], store: Store) -> None:
+    """Predict in one pass, and write the nodes of the languages that lack predictions."""
     started, join = time.monotonic(), of_run(job.target, job.definition).join
     splits = job_splits(job, tuple(job.predictions if join else missing))
     predictions, tokens = predict(job, model, splits, store)
     seconds = (time.monotonic() - started) / len(splits)
     for number, (split, predicted) in enumerate(zip(splits, predictions, strict=True)):
-        if split.language in missing:
-            with store.writing(missing[split.language]) as (draft, results):
-                texts = [json.dumps(prediction, ensure_ascii=False) for prediction in predicted]
-                columns = {"item_id": pa.array(split.ids, pa.string()), "prediction": pa.array(texts, pa.string())}
-                with new_file(draft / "predictions.parquet") as file:
-                    pq.write_table(pa.table(columns), file)
-                share = tokens * (number + 1) // len(splits) - tokens * number // len(splits)  # sums to tokens
-                results |= {"n": len(split), "tokens": share, "seconds": seconds}
+        if split.language not in missing:
+            continue
+        with store.writing(missing[split.language]) as (draft, results):
+            texts = [json.dumps(prediction, ensure_ascii=False) for prediction in predicted]
+            columns = {"item_id": pa.array(split.ids, pa.string()), "prediction": pa.array(texts, pa.string())}
+            with new_file(draft / "predictions.parquet") as file:
+                pq.write_table(pa.table(columns), file)
+            share = tokens * (number + 1) // len(splits) - tokens * number // len(splits)  # sums to tokens
+            results |= {"n": len(split), "tokens": share, "seconds": seconds}
 
 
 def _gpu(device: torch.device) -> Json:

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -44,6 +45,14 @@ class TrainingLog:
     padding: float
     seconds: float
     losses: tuple[float, ...]
+
+
+class BatchSize(NamedTuple):
+    """The examples and tokens of a batch, and the positions computed for it: tokens and padding."""
+
+    examples: int
+    tokens: int
+    positions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ def fit(
                 return_freed_memory()
             if on_step:
                 on_step(number + 1, len(steps), losses.last)
-            if best and best.is_over(number + 1, len(steps), decay):
+            if best and best.score_ends_training(number + 1, len(steps), decay):
                 break
     losses.read()
     loop.close()
@@ -169,8 +178,8 @@ class _BestCheckpoint:
         self.best, self.worse, self.decay = -math.inf, 0, 1.0
         self.weights: dict[str, torch.Tensor] = {}
 
-    def is_over(self, step: int, steps: int, decay: float) -> bool:
-        """Score the model if the step is due; True when `patience` scores in a row were not better."""
+    def score_ends_training(self, step: int, steps: int, decay: float) -> bool:
+        """Score the model if the step is due and keep the best weights; True at `patience` scores without a better."""
         if step % self.dev_evaluator.every and step != steps:
             return False
         score = self.dev_evaluator.score(self.model, self.remap)
@@ -221,7 +230,7 @@ class _Loop:
         self.optimizer = adamw([task.model for task in tasks], config.stage)
         self.budget = config.tokens_per_batch
         self.lengths = {id(task.features): task.features.lengths for task in tasks}
-        self.sizes: list[tuple[int, int, int]] = []  # examples, tokens and computed positions of each batch
+        self.sizes: list[BatchSize] = []
 
     def step(self, task: TrainingTask, indices: IntArray, rate: float, *, place: str) -> torch.Tensor:
         """Do one optimizer step and return its mean loss; on too little memory, again with half the batch."""
@@ -261,7 +270,7 @@ class _Loop:
         total, group = task.head.count([task.features.target(int(i)) for i in indices]), task.features.group
         splits = task.head.splits_steps
         batches = split_step(indices, lengths, self.budget, group, device=device.type) if splits else [indices]
-        loss, sizes = torch.zeros((), dtype=torch.float64, device=device), list[tuple[int, int, int]]()
+        loss, sizes = torch.zeros((), dtype=torch.float64, device=device), list[BatchSize]()
         # around all batches: weights are cast once a step
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bfloat16):
             for members in batches:
@@ -270,7 +279,7 @@ class _Loop:
                 with torch.autocast(device.type, enabled=False):
                     part.backward()  # type: ignore[no-untyped-call]
                 loss += part.detach()
-                sizes.append((len(members), batch.real_tokens, batch.ids.numel()))
+                sizes.append(BatchSize(len(members), batch.real_tokens, batch.ids.numel()))
         self.sizes += sizes  # not before: a step that runs out of memory is done again
         return loss
 
@@ -281,7 +290,8 @@ class _Loop:
 
     def log(self, losses: Sequence[float], seconds: float) -> TrainingLog:
         """Return the record of the run."""
-        examples, tokens, positions = (sum(size[i] for size in self.sizes) for i in range(3))
+        examples, tokens = sum(size.examples for size in self.sizes), sum(size.tokens for size in self.sizes)
+        positions = sum(size.positions for size in self.sizes)
         padding = 1 - tokens / positions if positions else 0.0
         return TrainingLog(len(losses), examples, tokens, padding, seconds, tuple(losses))
 

@@ -5,6 +5,7 @@ A node of kind `features` is identified by the data's hash, the tokenizer, the h
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import compress, islice
 from pathlib import Path
@@ -35,6 +36,16 @@ from synthgen.models.encoder import read_tokenizer
 
 RECORDS_AT_ONCE = 5_000
 """Records tokenised together: what one part of the features takes in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStage:
+    """A training stage of a target, `pretraining` or `training`: how it trains, with which head, on what."""
+
+    name: str
+    stage: Stage
+    head: Head
+    features: Features
 
 
 @lru_cache(maxsize=1)
@@ -79,11 +90,17 @@ def cached(
     node = Node("features", {**data, **inputs})
     if not store.is_finished(node):
         with store.writing(node) as (draft, results):
-            tokenizer, iterator = load_tokenizer(encoder.tokenizer_folder), iter(records)
-            parts = iter(lambda: list(islice(iterator, RECORDS_AT_ONCE)), [])
-            features = write_features(draft, ((encode(part, tokenizer), len(part)) for part in parts))
+            tokenizer = load_tokenizer(encoder.tokenizer_folder)
+            features = write_features(draft, ((encode(part, tokenizer), len(part)) for part in _parts(records)))
             results |= {"features": len(features), "tokens": features.tokens}
     return Features.load(store.folder(node))
+
+
+def _parts(records: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield the records in lists of RECORDS_AT_ONCE."""
+    iterator = iter(records)
+    while part := list(islice(iterator, RECORDS_AT_ONCE)):
+        yield part
 
 
 def intermediate_features(job: IntermediateJob, store: Store) -> list[tuple[Head, Features]]:
@@ -154,25 +171,26 @@ def _drawn(part: DataDraw, rows: Iterable[Any], seed: int) -> Iterator[Any]:
     return compress(rows, drawn)
 
 
-def training_features(job: TargetJob, store: Store) -> list[tuple[str, Stage, Head, Features]]:
-    """Return (name, stage, head, features) of a target's stages in order: pretraining where it has one, training."""
-    target, root, sets = of_run(job.target, job.definition), DataRoot(job.data_root), []
+def training_features(job: TargetJob, store: Store) -> list[TargetStage]:
+    """Return a target's stages in order: pretraining where it has one, training; none without a training set."""
+    target, root = of_run(job.target, job.definition), DataRoot(job.data_root)
     if job.stage is None or target.train is None:
         return []
     stages = [("training", target.train, target.labels, job.stage)]
     if target.pretrain:
         stage = job.recipe.stage(f"{target.name}-pretrain")
         stages.insert(0, ("pretraining", target.pretrain, target.pretrain_labels, stage))
+    sets = []
     for name, read, labels, stage in stages:
         head = head_for(target.head, labels, job.recipe)
-        held_out = job.select == EN_DEV and name == "training"
-        items = (
-            training_items(target, root, job.recipe.selection_of(job.target)["examples"]) if held_out else read(root)
-        )
+        if job.select == EN_DEV and name == "training":
+            items = training_items(target, root, job.recipe.selection_of(job.target)["examples"])
+        else:
+            items = read(root)
         records = capped(items, job.max_train_examples, job.seed).records
         data = {"data": digest(records)}
         features = training_cached(store, job.encoder, data, map(TrainingRecord, records), head, stage)
-        sets.append((name, stage, head, features))
+        sets.append(TargetStage(name, stage, head, features))
     return sets
 
 

@@ -86,7 +86,9 @@ class WordCounts:
         return round(math.log2(share * self.totals.total() / self.totals[word.label]), 3)
 
 
-def radar(format_: Format, rows: Sequence[Row], real: Sequence[Row] = (), *, margin: float = MARGIN) -> dict[str, Any]:
+def find_artefacts(
+    format_: Format, rows: Sequence[Row], real: Sequence[Row] = (), *, margin: float = MARGIN
+) -> dict[str, Any]:
     """Return for the manifest: baselines, words, the same for `real`, and the verdict.
 
     At most 10,000 rows of each are drawn, equally many of both. The verdict is `suspicious` when a baseline exceeds
@@ -100,7 +102,7 @@ def radar(format_: Format, rows: Sequence[Row], real: Sequence[Row] = (), *, mar
         return facts | {"verdict": "no real set for comparison"}
     real_counts, real_figures = _figures(format_, _draw(real, size))
     real_baselines = real_figures["baselines"]
-    excess = {name: exceeds(each, real_baselines[name]) for name, each in figures["baselines"].items()}
+    excess = {name: excess_points(each, real_baselines[name]) for name, each in figures["baselines"].items()}
     words = new_give_aways(counts, real_counts)
     suspicious = [name for name, points in excess.items() if points > margin]
     suspicious += [f"the words {', '.join(repr(word.text) for word in words[:NAMED_WORDS])}"] if words else []
@@ -108,13 +110,13 @@ def radar(format_: Format, rows: Sequence[Row], real: Sequence[Row] = (), *, mar
     return facts | {"verdict": f"suspicious: {'; '.join(suspicious)}" if suspicious else "like the real set"}
 
 
-def exceeds(baseline: Mapping[str, Any], real: Mapping[str, Any]) -> float:
+def excess_points(baseline: Mapping[str, Any], real: Mapping[str, Any]) -> float:
     """Return by how many points more a baseline gains over guessing than in the real set: the interval's lower end.
 
     Guessing is always saying the commonest label, of which sets have more or less.
 
     >>> baseline = {"accuracy": 80.0, "ci95": [77.0, 83.0], "majority": 33.0}
-    >>> exceeds(baseline, {"accuracy": 60.0, "ci95": [56.0, 64.0], "majority": 33.0})
+    >>> excess_points(baseline, {"accuracy": 60.0, "ci95": [56.0, 64.0], "majority": 33.0})
     15.0
     """
     half = math.hypot(baseline["accuracy"] - baseline["ci95"][0], real["ci95"][1] - real["accuracy"])
@@ -146,7 +148,7 @@ def _column(name: str, row: Row) -> Sequence[str]:
 def baselines(format_: Format, rows: Sequence[Row]) -> dict[str, Baseline]:
     """Return the accuracy of every one-sided classifier in five-fold cross-validation, and of the longest choice."""
     cells = [format_.cell(row) for row in rows]
-    labels = occurring(format_, cells)
+    labels = occurring_labels(format_, cells)
     if len(labels) < 2 or len(rows) < 10 * len(labels):
         return {}
     truth = np.array([labels.index(cell) for cell in cells])
@@ -158,7 +160,7 @@ def baselines(format_: Format, rows: Sequence[Row]) -> dict[str, Baseline]:
 def guesses(format_: Format, rows: Sequence[Row]) -> dict[str, Floats]:
     """Return each baseline's probabilities of the labels that occur, in order, out of fold: (rows, labels)."""
     cells = [format_.cell(row) for row in rows]
-    labels = occurring(format_, cells)
+    labels = occurring_labels(format_, cells)
     truth: Ints = np.array([labels.index(cell) for cell in cells])
     probabilities = {}
     for name, view in views(format_).items():
@@ -171,7 +173,7 @@ def guesses(format_: Format, rows: Sequence[Row]) -> dict[str, Floats]:
     return probabilities
 
 
-def occurring(format_: Format, cells: Sequence[str]) -> list[str]:
+def occurring_labels(format_: Format, cells: Sequence[str]) -> list[str]:
     """Return the labels that occur among cells, in the format's order; of options all, each of which may be chosen."""
     return [label for label in format_.labels if isinstance(format_, ChoiceFormat) or label in set(cells)]
 
@@ -195,11 +197,11 @@ def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def count_words(format_: Format, rows: Sequence[Row]) -> WordCounts:
-    """Return in how many texts of each label, as `labelled` gives them, the words and pairs of words are."""
+    """Return in how many texts of each label, as `labelled_texts` gives them, the words and pairs of words are."""
     totals: Counter[str] = Counter()
     counts: dict[str, Counter[str]] = {}
     for row in rows:
-        for text, label in labelled(format_, row):
+        for text, label in labelled_texts(format_, row):
             totals[label] += 1
             for word in words_and_pairs(text):
                 counts.setdefault(word, Counter())[label] += 1
@@ -249,7 +251,7 @@ def new_give_aways(counts: WordCounts, real: WordCounts) -> list[NewWord]:
     return list(new.values())
 
 
-def labelled(format_: Format, row: Row) -> list[tuple[str, str]]:
+def labelled_texts(format_: Format, row: Row) -> list[tuple[str, str]]:
     """Return the texts of a row that should not give a label away, each with its label: `right` or `wrong` options."""
     cell = format_.cell(row)
     if isinstance(format_, ChoiceFormat):

@@ -1,4 +1,4 @@
-"""A small classifier of texts for the artefact radar: logistic regression over words, in seconds on one core.
+"""A small classifier of texts for annotation artefacts: logistic regression over words, in seconds on one core.
 
 Weights are learned by AdaGrad (Duchi et al. 2011). It is meant to be weak and quick: what it gets right, any model gets
 right. scikit-learn's logistic regression is as right (MNLI, 5,000 hypotheses: 46.3 to 46.7 %, here 46.3 %), but the

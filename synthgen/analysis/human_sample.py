@@ -39,7 +39,8 @@ def write_sample(format_: Format, rows: Sequence[Row], path: Path, *, count: int
     with plain_os_error(f"--csv {path} cannot be written", "give a file in a writable folder"):
         if path.is_file() and path.stat().st_size:
             _refuse_overwriting(path)
-        csv.writer(text := io.StringIO(newline="")).writerows(lines)
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(lines)
         write_atomically(path, text.getvalue())
 
 

@@ -44,13 +44,13 @@ def measure(folder: Path, format_: Format, like: Path | None = None) -> dict[str
     check_like(like, format_)
     if like is None:
         rows = sample_rows(folder, MAX_ROWS)
-        checks = {"artefacts": artefacts.radar(format_, rows), "diversity": diversity(format_, rows)}
+        checks = {"artefacts": artefacts.find_artefacts(format_, rows), "diversity": diversity(format_, rows)}
         return checks | {"shape": "not done: no real set was given for comparison (--like DATASET)"}
     rows, real = (sample_rows(each, artefacts.MAX_ROWS) for each in (folder, like))
-    manifest, drawn = read_manifest(like), equally_many(rows, real)
+    manifest, drawn = read_manifest(like), equal_samples(rows, real)
     compared = {name: getattr(manifest, name) for name in ("task", "origin", "content_hash")}
     return {
-        "artefacts": artefacts.radar(format_, rows, real) | {"compared_with": compared},
+        "artefacts": artefacts.find_artefacts(format_, rows, real) | {"compared_with": compared},
         "shape": shape_distances(format_, rows, real),
         "diversity": diversity(format_, drawn[0]) | {"real": diversity(format_, drawn[1])},
     }
@@ -75,7 +75,8 @@ def check_like(like: Path | None, format_: Format) -> None:
     """Raise UserError when a set of this format cannot be compared with the real set."""
     if like is None:
         return
-    real = dataset_format(manifest := read_intact_manifest(like))
+    manifest = read_intact_manifest(like)
+    real = dataset_format(manifest)
     if (real.name, real.columns, real.labels) != (format_.name, format_.columns, format_.labels):
         shape, real_shape = (f"{each.name}: {', '.join(each.columns)}" for each in (format_, real))
         raise UserError(f"--like {like} is a {manifest.task} set ({real_shape}); the set has {shape}")
@@ -83,7 +84,7 @@ def check_like(like: Path | None, format_: Format) -> None:
 
 def shape_distances(format_: Format, rows: Sequence[Row], real: Sequence[Row], *, seed: int = 0) -> dict[str, Any]:
     """Return, for each feature, the distance to the real set, the floor, and the medians or the commonest values."""
-    drawn, real_drawn = equally_many(rows, real, seed)
+    drawn, real_drawn = equal_samples(rows, real, seed)
     features = {}
     for name, feature in _features(format_).items():
         values, real_values = [feature(row) for row in drawn], [feature(row) for row in real_drawn]
@@ -187,7 +188,7 @@ def self_repetition(words: Sequence[Sequence[str]]) -> float:
     return round(repeated / len(words), 4) if words else 0.0
 
 
-def equally_many(rows: Sequence[Row], real: Sequence[Row], seed: int = 0) -> tuple[list[Row], list[Row]]:
+def equal_samples(rows: Sequence[Row], real: Sequence[Row], seed: int = 0) -> tuple[list[Row], list[Row]]:
     """Return equally many rows of both sets, 2,000 at most, drawn at random."""
     size = min(len(rows), len(real), MAX_ROWS)
     return random.Random(seed).sample(list(rows), size), random.Random(seed).sample(list(real), size)

@@ -84,7 +84,8 @@ def _template() -> Template:
 
 def check(folder: Path) -> list[str]:
     """Return what the card of a folder fails to disclose, one line each; empty when every disclosure is there."""
-    manifest = read_manifest(folder, faults=(lines := []))
+    lines: list[str] = []
+    manifest = read_manifest(folder, faults=lines)
     lines += [f"{MANIFEST_NAME}: {fault}" for fault in faults(json.loads(manifest.to_json()), "manifest")]
     lines += licence_faults(manifest.licence, manifest.model, manifest.parents)
     missing = [name for name in (CROISSANT_NAME, CARD_NAME) if not (folder / name).is_file()]

@@ -6,7 +6,7 @@ number as text; colours are those of Okabe and Ito, and follow the reader's dark
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from synthgen.dataset.manifest import Manifest
 from synthgen.errors import shorten
@@ -17,6 +17,15 @@ _LEFT, _ROW, _RIGHT = 210, 26, 90
 _MOST_SHOWN, _LONGEST_NAME = 28, 200
 """Characters of a name in a chart, and in what a screen reader says of it."""
 _STYLE = f"<style>\n{Path(__file__).with_name('charts.css').read_text(encoding='utf-8')}</style>"
+
+
+class _Line(NamedTuple):
+    """A line of a picture: its name, the SVG of its marks, where they end, and the number that stands there."""
+
+    name: str
+    marks: Sequence[str]
+    end: float
+    number: str
 
 
 def figures(manifest: Manifest) -> dict[str, str]:
@@ -66,7 +75,7 @@ def bars(title: str, rows: Sequence[tuple[str, int, str]]) -> str:
     for number, (name, count, kind) in enumerate(rows):
         width = round((WIDTH - _LEFT - _RIGHT) * count / most, 1)
         bar = f'<rect class="{kind}" x="{_LEFT}" y="{_y(number)}" width="{width}" height="18" rx="2"/>'
-        lines.append((name, [bar], _LEFT + width, f"{count:,}"))
+        lines.append(_Line(name, [bar], _LEFT + width, f"{count:,}"))
     return _picture(title, lines)
 
 
@@ -85,7 +94,7 @@ def spans(title: str, columns: Mapping[str, Mapping[str, Any]]) -> str:
             f'<rect class="k" x="{first}" y="{y}" width="{max(third - first, 1):.1f}" height="18" rx="2"/>',
             f'<line class="m" x1="{middle}" y1="{y}" x2="{middle}" y2="{y + 18}"/>',
         ]
-        lines.append((name, box, high, f"median {values['median']:g}"))
+        lines.append(_Line(name, box, high, f"median {values['median']:g}"))
     return _picture(title, lines)
 
 
@@ -93,19 +102,19 @@ def _y(number: int) -> int:
     return 34 + _ROW * number
 
 
-def _picture(title: str, lines: Sequence[tuple[str, Sequence[str], float, str]]) -> str:
-    """Return lines of (name, its marks, where they end, the number that stands there) under their title."""
+def _picture(title: str, lines: Sequence[_Line]) -> str:
+    """Return lines under their title."""
     height = 40 + _ROW * len(lines)
-    summary = ", ".join(f"{shorten(name, _LONGEST_NAME, '…')} {number}" for name, _, _, number in lines)
+    summary = ", ".join(f"{shorten(line.name, _LONGEST_NAME, '…')} {line.number}" for line in lines)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
         f'aria-label="{html_text(f"{title}: {summary}")}">',
         _STYLE,
         f'<text x="{_LEFT}" y="18" font-weight="600">{html_text(title)}</text>',
     ]
-    for place, (name, marks, end, number) in enumerate(lines):
+    for place, line in enumerate(lines):
         y = _y(place) + 14
-        shown = html_text(shorten(name, _MOST_SHOWN, "…"))
+        shown = html_text(shorten(line.name, _MOST_SHOWN, "…"))
         parts.append(f'<text x="{_LEFT - 8}" y="{y}" text-anchor="end">{shown}</text>')
-        parts += [*marks, f'<text class="n" x="{end + 6:.1f}" y="{y}">{number}</text>']
+        parts += [*line.marks, f'<text class="n" x="{line.end + 6:.1f}" y="{y}">{line.number}</text>']
     return "\n".join([*parts, "</svg>"]) + "\n"

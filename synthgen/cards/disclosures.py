@@ -37,8 +37,11 @@ class Disclosure:
 
 def disclose(manifest: Manifest) -> dict[str, Disclosure]:
     """Return every disclosure's answer by key, in the order of the card."""
-    answers = {key: (title, *answer(manifest)) for key, (title, answer) in DISCLOSURES.items()}
-    return {key: Disclosure(title, text, tuple(flatten(facts))) for key, (title, text, facts) in answers.items()}
+    disclosures = {}
+    for key, (title, answer) in DISCLOSURES.items():
+        summary, facts = answer(manifest)
+        disclosures[key] = Disclosure(title, summary, tuple(flatten(facts)))
+    return disclosures
 
 
 _TEXTS: dict[str, Any] = read_toml(Path(__file__).with_name("disclosures.toml"))
@@ -153,15 +156,15 @@ def _labels(m: Manifest) -> Answer:
     verified = m.checks.get("verification")
     if verified is None:
         return f"{source}; they were not checked with a model.", {"labels": m.label_counts or "none"}
-    agreed = {"verify": "a checkpoint", "judge": "a language model"}
+    annotators = {"verify": "a checkpoint", "judge": "a language model"}
     agreements = [
-        f"{agreed[name]} labelled the rows without seeing their labels and agreed with "
+        f"{annotators[name]} labelled the rows without seeing their labels and agreed with "
         f"{100 * (result['agreement'] or 0):.1f} %"
         for name, result in _facts(verified).items()
-        if name in agreed
+        if name in annotators
     ]
-    result = ", then ".join(agreements) or "see below"
-    text = f"{source}. Rows with another label by a second annotator are not kept: {result}."
+    shown = ", then ".join(agreements) or "see below"
+    text = f"{source}. Rows with another label by a second annotator are not kept: {shown}."
     return text, {"labels": m.label_counts, **_facts(verified)}
 
 

@@ -31,12 +31,16 @@ def title(manifest: Manifest) -> str:
     return f"{manifest.task}, {manifest.origin}, {manifest.n:,} examples ({manifest.language})"
 
 
+def _multilinguality(manifest: Manifest) -> str:
+    if manifest.origin == "translated":
+        return "translation"
+    return "multilingual" if manifest.language == SEVERAL_LANGUAGES else "monolingual"
+
+
 def front_matter(manifest: Manifest) -> str:
     """Return the lines between the dashes; JSON values are YAML, which keeps quoting out of our hands."""
     creators = [_CREATORS.get(manifest.origin, "machine-generated")]
     annotators = ["other"] if manifest.made_elsewhere else creators
-    is_mixed = manifest.language == SEVERAL_LANGUAGES
-    is_translated = manifest.origin == "translated"
     features = stored_features(manifest)
     sources = (parent.get("hub") or parent.get("corpus") or parent.get("task") for parent in manifest.parents)
     values: dict[str, Any] = {
@@ -46,7 +50,7 @@ def front_matter(manifest: Manifest) -> str:
         **_licence_fields(normalise(manifest.licence)),
         "annotations_creators": annotators,
         "language_creators": creators,
-        "multilinguality": ["translation" if is_translated else "multilingual" if is_mixed else "monolingual"],
+        "multilinguality": [_multilinguality(manifest)],
         "size_categories": [next((name for size, name in _SIZES.items() if manifest.n < size), "n>10M")],
         "source_datasets": [f"extended|{name}" for name in dict.fromkeys(sources) if name] or ["original"],
         "task_categories": [_CATEGORIES[manifest.format][0]],

@@ -1,7 +1,7 @@
 """Summary tables of a manifest, for the terminal and the page of `inspect`."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,15 +89,17 @@ def _artefacts(result: Mapping[str, Any]) -> Iterator[SummaryTable]:
     columns = ("part", "this set", "majority", "real set", "majority", "excess, at least")
     note = f"{result['verdict']}; {result['rows']:,} rows of each, margin {result['margin']:g} points"
     yield SummaryTable("Partial-input baselines: accuracy in percent", columns, tuple(rows), note)
-    known = {word["text"] for word in real.get("words", ())}
-    words = tuple(
-        (word["text"], word["label"], f"{word['rows']:,}", f"{100 * word['share']:.0f} %", f"{word['pmi']:.2f}", mark)
-        for word in result["words"][:SHOWN_WORDS]
-        if word["pmi"] >= LEAST_PMI
-        for mark in (["yes" if word["text"] in known else "no"] if real else ["–"])
-    )
+    known = {word["text"] for word in real.get("words", ())} if real else None
+    words = tuple(_word_cells(word, known) for word in result["words"][:SHOWN_WORDS] if word["pmi"] >= LEAST_PMI)
     columns = ("words", "label", "rows", "share with the label", "PMI, bits", "also in the real set")
     yield SummaryTable("Words associated with a label", columns, words, "" if words else "none")
+
+
+def _word_cells(word: Mapping[str, Any], real: Collection[str] | None) -> tuple[str, ...]:
+    """Return the cells of a word; `real` are the words of the real set, None where there is no real set."""
+    share, pmi = f"{100 * word['share']:.0f} %", f"{word['pmi']:.2f}"
+    is_real = "yes" if real and word["text"] in real else "no"
+    return word["text"], word["label"], f"{word['rows']:,}", share, pmi, "–" if real is None else is_real
 
 
 def _shape(result: Mapping[str, Any] | str) -> SummaryTable:

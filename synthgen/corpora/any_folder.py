@@ -170,11 +170,20 @@ def open_set(
         )
     if task is None:
         _note_guess(folder, name)
-    features = row_features(format_, translated="translated_from" in columns)
-    facts = (folder.resolve().name, name, format_, UNKNOWN_LANGUAGE, UNKNOWN, origin, tuple(paths), features)
-    files = tuple(path.relative_to(folder).as_posix() for path in paths)
-    means = definitions(task or name)
-    dataset = InputDataset(*facts, _count(paths, folder), aliases=aliases, files=files, definitions=means)
+    dataset = InputDataset(
+        name=folder.resolve().name,
+        task=name,
+        format=format_,
+        language=UNKNOWN_LANGUAGE,
+        licence=UNKNOWN,
+        origin=origin,
+        paths=tuple(paths),
+        features=row_features(format_, translated="translated_from" in columns),
+        rows=_count(paths, folder),
+        aliases=aliases,
+        files=tuple(path.relative_to(folder).as_posix() for path in paths),
+        definitions=definitions(task or name),
+    )
     _check_labels(dataset, is_guess=task is None)
     dataset = replace(dataset, names=_label_names(dataset))
     identified = _language(dataset, language, is_stated="language" in columns)
@@ -219,12 +228,20 @@ def _finished_set(folder: Path, origin: str | None, task: str | None, language: 
     if not paths:
         raise UserError(f"{folder} has a manifest and no data/train-*.parquet")
     is_translated = "translated_from" in _columns(paths)
-    features = row_features(format_, translated=is_translated, soft_labels=manifest.has_soft_labels)
-    facts = (manifest.task, format_, manifest.language, manifest.licence, manifest.origin)
     is_known = manifest.task in prompt_files()  # what a manifest calls its task is the name of no file here
-    means = manifest.definitions or (definitions(manifest.task) if is_known else {})
-    name, rows = folder.resolve().name, _count(paths, folder)
-    return InputDataset(name, *facts, paths, features, rows, manifest, definitions=means)
+    return InputDataset(
+        name=folder.resolve().name,
+        task=manifest.task,
+        format=format_,
+        language=manifest.language,
+        licence=manifest.licence,
+        origin=manifest.origin,
+        paths=paths,
+        features=row_features(format_, translated=is_translated, soft_labels=manifest.has_soft_labels),
+        rows=_count(paths, folder),
+        manifest=manifest,
+        definitions=manifest.definitions or (definitions(manifest.task) if is_known else {}),
+    )
 
 
 def _check_labels(dataset: InputDataset, *, is_guess: bool) -> None:
@@ -274,7 +291,9 @@ def _label_names(dataset: InputDataset) -> tuple[str, ...]:
     classes = [name for name, feature in features.items() if "names" in feature.get("feature", feature)]
     for path, name in product(dataset.paths, classes):
         names = _class_labels(path, dataset.aliases.get(name, name))
-        if names and (sorted(names) != sorted(labels) or ("feature" in features[name] and names != labels)):
+        is_ordered = "feature" in features[name]  # the places of tags in a sequence are not mapped
+        fits = names == labels if is_ordered else sorted(names) == sorted(labels)
+        if names and not fits:
             raise UserError(f"{path} has the label names {', '.join(names)}; expected: {', '.join(labels)}")
         orders.setdefault(names or labels, path)
     if len(orders) > 1:

@@ -50,7 +50,15 @@ class CorpusEntry:
         return self.folders or (self.name,)
 
 
-READERS: dict[str, Reader] = vars(choices) | vars(pairs) | vars(record_rows) | vars(tagged)
+READERS: dict[str, Reader] = {
+    "read_ccg_tsv": tagged.read_ccg_tsv,
+    "read_hellaswag_text": choices.read_hellaswag_text,
+    "read_records": record_rows.read_records,
+    "read_socialiqa_jsonl": choices.read_socialiqa_jsonl,
+    "read_tag_file": tagged.read_tag_file,
+    "read_translated_tsv": pairs.read_translated_tsv,
+}
+"""What `catalogue.toml` and `translations.toml` call the readers."""
 _TAGS = {"udpos": tagged.UPOS, "panx": tagged.NER_TAGS}
 
 
@@ -87,6 +95,6 @@ def find_sources(task: str) -> tuple[CorpusEntry, ...]:
 def _own_entry(task: Task) -> CorpusEntry:
     """Return the corpus of a task of the user's own: no official release, any file with its columns."""
     suffixes = (".tsv", ".conll", ".conllu", ".bio", ".iob2", ".txt") if task.format.name == "tags" else ()
-    readers = dict.fromkeys(suffixes, READERS["read_tag_file"])
+    readers: dict[str, Reader] = dict.fromkeys(suffixes, tagged.read_tag_file)
     facts = (task.licence, task.source, "files of your own")
     return CorpusEntry(task.name, task.format, readers, (), *facts, task.language, files=())

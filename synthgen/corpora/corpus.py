@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, count, zip_longest
@@ -165,8 +165,7 @@ class Corpus:
         """Return the id of a row, None when it is none of the English rows to be paired with."""
         if self.english and not item.fault:
             return self.english.find(item, taken)
-        name = item.id or name
-        return next(free for free in chain([name], (f"{name}-{number}" for number in count(2))) if free not in taken)
+        return free_id(item.id or name, taken)
 
     def earlier_keys(self, part: CorpusPart) -> set[bytes]:
         """Return the keys of the rows before a part in its folder: other extracts of the corpus may overlap it."""
@@ -175,6 +174,13 @@ class Corpus:
         siblings = [other for other in self.parts if other.path.parent == part.path.parent]
         rows = (row for other in siblings[: siblings.index(part)] for row in other.sound_rows(self.format))
         return {row_key(row, self.format) for row in rows}
+
+
+def free_id(name: str, taken: Container[str]) -> str:
+    """Return a name if it is not taken, else with the first number from 2 that makes it free."""
+    if name not in taken:
+        return name
+    return next(free for number in count(2) if (free := f"{name}-{number}") not in taken)
 
 
 def open_corpus(

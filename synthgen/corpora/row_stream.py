@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from itertools import compress, count, islice
+from itertools import compress, islice
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synthgen.corpora.corpus import Corpus, CorpusPart
+from synthgen.corpora.corpus import Corpus, CorpusPart, free_id
 from synthgen.corpora.readers.item import row_faults
 from synthgen.corpora.readers.record_rows import RowBatch, UnusableRecord
 from synthgen.corpora.translation_pairs import EnglishRows, row_key
@@ -73,7 +73,7 @@ class RowStream:
         ids = []
         for own, name in zip(batch.ids or [None] * len(names), names.to_pylist(), strict=True):
             first = own or name
-            ids.append(first if first not in taken else next(_free(first, taken)))
+            ids.append(free_id(first, taken))
             taken.add(ids[-1])
         return pa.array(ids, pa.string())
 
@@ -91,10 +91,6 @@ class RowStream:
                     batch.check.update([odd] if odd else [])
             batch.table = pa.Table.from_pylist(rows, schema=self.schema)
             yield batch
-
-
-def _free(name: str, taken: set[str]) -> Iterator[str]:
-    return (free for number in count(2) if (free := f"{name}-{number}") not in taken)
 
 
 def _drop_repeated(batch: RowBatch, known: set[bytes], corpus: Corpus) -> None:

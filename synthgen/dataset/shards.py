@@ -100,7 +100,9 @@ def row_features(format_: Format, *, translated: bool = False, soft_labels: bool
     """
     features = {"id": string(), **format_.features()} if "id" in format_.columns else {**format_.features()}
     features |= {"id": string(), "language": string()}
-    return features | ({"translated_from": string()} if translated else {}) | (_SOFT_LABEL if soft_labels else {})
+    if translated:
+        features["translated_from"] = string()
+    return features | _SOFT_LABEL if soft_labels else features
 
 
 def stored_features(manifest: Manifest) -> Features:

@@ -68,8 +68,9 @@ def takes_arguments(name: str) -> bool:
 
 def engine_of(ref: str) -> str:
     """Return the engine for a reference alone: endpoint for an address, scripted for `.jsonl`, else vllm."""
-    kind = "address" if ref.startswith(ADDRESSES) else "replies" if ref.endswith(".jsonl") else "model"
-    return DEFAULT_ENGINES[kind]
+    if ref.startswith(ADDRESSES):
+        return DEFAULT_ENGINES["address"]
+    return DEFAULT_ENGINES["replies" if ref.endswith(".jsonl") else "model"]
 
 
 def resolve_model(
@@ -96,11 +97,12 @@ def open_engine(
     timeout: float = DEFAULT_TIMEOUT,
     ray: str | None = None,
     arguments: Mapping[str, Any] = NONE,
+    rows: int | None = None,
 ) -> Engine:
     """Return a started engine; UserError for an unknown name, a model it cannot serve, or arguments it does not have.
 
-    `timeout` is how long an endpoint may take for a reply, in seconds. With `ray`, an address or `auto`, it stands for
-    the engines of that cluster, one per GPU, or per as many as its arguments say.
+    `timeout` is how long an endpoint may take for a reply, in seconds; `rows` are to be generated. With `ray`, an
+    address or `auto`, it stands for the engines of that cluster, one per GPU, or per as many as its arguments say.
     """
     spec = check_engine(name, ray=ray, arguments=arguments)
     if ray is not None:
@@ -108,7 +110,7 @@ def open_engine(
 
         start = partial(_open_there, name, model.pinned_ref, seed, arguments=dict(arguments))
         return RayEngine(start, address=ray, gpus=gpus(arguments))
-    return spec.open(model, EngineOptions(seed, timeout, arguments))
+    return spec.open(model, EngineOptions(seed, timeout, arguments, rows))
 
 
 def _open_there(name: str, ref: str, seed: int, number: int, *, arguments: Mapping[str, Any]) -> Engine:

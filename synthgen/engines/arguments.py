@@ -50,7 +50,7 @@ def _json_object(text: str, *, where: str) -> dict[str, Any]:
     return values
 
 
-def recorded(arguments: Arguments) -> dict[str, Any]:
+def manifest_arguments(arguments: Arguments) -> dict[str, Any]:
     """Return arguments as a manifest has them: no folders, an adapter by its name and the hash of its weights."""
     public = {name: public_values(value) for name, value in arguments.items()}
     if isinstance(adapter := arguments.get(LORA), str):
@@ -58,8 +58,8 @@ def recorded(arguments: Arguments) -> dict[str, Any]:
     return public
 
 
-def of_replies(arguments: Arguments) -> dict[str, Any]:
-    """Return those of recorded arguments that replies follow from."""
+def reply_arguments(arguments: Arguments) -> dict[str, Any]:
+    """Return those of a manifest's arguments that replies follow from."""
     return {name: value for name, value in arguments.items() if name not in OF_THE_MACHINE}
 
 
@@ -72,7 +72,7 @@ def gpus(arguments: Arguments) -> int:
     return int(sizes[TENSOR] * sizes[PIPELINE])
 
 
-def over_gpus(arguments: Arguments, number: int | None, *, ray: str | None) -> dict[str, Any]:
+def with_gpus(arguments: Arguments, number: int | None, *, ray: str | None) -> dict[str, Any]:
     """Return the arguments of an engine over so many GPUs; UserError where they say another number, or without Ray."""
     configured = gpus(arguments)
     if number is None:

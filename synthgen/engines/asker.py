@@ -114,9 +114,13 @@ class Asker:
 
     def _known(self, key: str, request: Request, fault: Fault) -> Reply | None:
         """Return what was replied before; None when nothing, or nothing of use by an earlier process."""
-        if (unusable := self._unusable.get(key)) or (stored := self.ledger.judge_reply(key)) is None:
+        if unusable := self._unusable.get(key):
             return unusable
-        reply = Reply(request.tag, "ok", stored[0], "", *stored[1:])
+        stored = self.ledger.judge_reply(key)
+        if stored is None:
+            return None
+        text, prompt_tokens, output_tokens = stored
+        reply = Reply(request.tag, "ok", text, "", prompt_tokens, output_tokens)
         return None if fault(reply, request) else reply
 
     def _replies(self, requests: Sequence[Request]) -> Iterator[Reply]:
@@ -129,8 +133,8 @@ class Asker:
         self._faults.add(fault, reply.error if reply.outcome != "ok" else reply.text or reply.reasoning)
         text, prompt, output = reply.text, reply.prompt_tokens, reply.output_tokens
         if fault:
-            _, *before = self.ledger.judge_reply(UNUSED) or ("", 0, 0)
-            key, text, prompt, output = UNUSED, "", before[0] + prompt, before[1] + output
+            _, prompt_before, output_before = self.ledger.judge_reply(UNUSED) or ("", 0, 0)
+            key, text, prompt, output = UNUSED, "", prompt_before + prompt, output_before + output
         self.ledger.add_judge_reply(key, text, prompt, output)
         self.ledger.commit_when_due()
         return replace(reply, error=reply.error or fault)

@@ -292,11 +292,15 @@ def _replies(engine: Engine, waiting: deque[Request], spending_limit: SpendingLi
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How an engine is started: seed, seconds that a server may take for a reply, arguments of the engine's own."""
+    """How an engine is started: seed, seconds that a server may take for a reply, arguments of the engine's own.
+
+    `rows` is how many it will generate, None where that is not known.
+    """
 
     seed: int = 0
     timeout: float = 300.0
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
@@ -64,21 +64,25 @@ class BatchEngine(Engine):
             self._adopt(name, job)
         while requests := list(islice(iter(next_request, None), MOST_REQUESTS)):
             while requests:
-                sent = self._dialect
-                self._submit([request for request in requests if self._id(request) not in self._results])
-                refused: list[Request] = []
-                for request in requests:
-                    if (reply := self._reply(request, sent)) is None:
-                        refused.append(request)
-                        continue
-                    if reply.outcome != "ok":
-                        self._failures[self._key(request)] += 1
-                    yield reply
-                requests = refused
+                requests = yield from self._replies(requests)
             if not self._results:  # all of it is used, and stored in this transaction
                 self._end_jobs()
         self._results.clear()
         self._end_jobs()
+
+    def _replies(self, requests: list[Request]) -> Generator[Reply, None, list[Request]]:
+        """Yield the replies to requests, sent as jobs; return those to be sent again, otherwise than now."""
+        sent, again = self._dialect, list[Request]()
+        self._submit([request for request in requests if self._id(request) not in self._results])
+        for request in requests:
+            reply = self._reply(request, sent)
+            if reply is None:
+                again.append(request)
+                continue
+            if reply.outcome != "ok":
+                self._failures[self._key(request)] += 1
+            yield reply
+        return again
 
     def close(self) -> None:
         """Close the connections; jobs go on at the server."""
@@ -130,7 +134,8 @@ class BatchEngine(Engine):
 
     def _adopt(self, name: str, known: str) -> None:
         """Wait for a job of an earlier process; one that never came to the server is forgotten."""
-        if not (job := known or self._run(self._api.find(name)) or ""):
+        job = known or self._run(self._api.find(name))
+        if not job:
             self._ledger.end_job(name)
             self._ledger.commit()
             return
@@ -163,9 +168,11 @@ class BatchEngine(Engine):
         status, text = response.get("status_code"), json.dumps(response.get("body") or {"error": result.get("error")})
         if status == 200:
             reply = completion(request, text)
-            if (thinks := sent.after_reply(request, reply)) is None:
+            dialect = sent.after_reply(request, reply)
+            if dialect is None:
                 return reply
-            self._dialect = thinks if self._dialect == sent else self._dialect
+            if self._dialect == sent:
+                self._dialect = dialect
             return None
         fault = f"HTTP {status}: {error_message(text)}" if isinstance(status, int) else error_message(text)
         change = sent.after(request, status, text) if isinstance(status, int) else None

@@ -160,12 +160,16 @@ class BatchApi:
         """
         self._session = self._session or open_session(self._url, self._key, timeout=None, json_bodies=False)
         give_up_at, pause, count = time.monotonic() + self._timeout, FIRST_POLL, 0
-        limits = {"timeout": self._aiohttp.ClientTimeout(sock_connect=10.0, sock_read=self._timeout)}
+        limit = self._aiohttp.ClientTimeout(sock_connect=10.0, sock_read=self._timeout)
         while True:
             count += 1
-            data = limits | ({"data": form()} if form else {"json": body} if body else {})
+            options: dict[str, Any] = {"timeout": limit, "allow_redirects": False}
+            if form:
+                options["data"] = form()
+            elif body:
+                options["json"] = body
             try:
-                async with self._session.request(method, self._url + path, allow_redirects=False, **data) as response:
+                async with self._session.request(method, self._url + path, **options) as response:
                     if response.status == 200:
                         return await read(response)
                     fault = await self._refusal(response, method, path)

@@ -21,7 +21,7 @@ from synthgen.engines import (
     resolve_model,
     takes_arguments,
 )
-from synthgen.engines.arguments import Arguments, of_replies, read_arguments, recorded
+from synthgen.engines.arguments import Arguments, manifest_arguments, read_arguments, reply_arguments
 from synthgen.engines.batch import BatchEngine
 from synthgen.engines.prices import PriceOptions, Prices
 from synthgen.errors import UserError, refuse
@@ -53,10 +53,14 @@ class RequestOptions:
         engine_args = changed.pop("arguments", None)
         refuse(reason, **{**changed, "engine_args": engine_args, **prices})
 
-    def recorded(self) -> dict[str, Any]:
+    def reply_settings(self) -> dict[str, Any]:
         """Return what replies follow from, as manifests and ledgers have it; nothing for what is the default."""
-        arguments = of_replies(recorded(self.arguments))
-        return ({"engine_args": arguments} if arguments else {}) | ({"thinking": True} if self.thinking else {})
+        settings: dict[str, Any] = {}
+        if arguments := reply_arguments(manifest_arguments(self.arguments)):
+            settings["engine_args"] = arguments
+        if self.thinking:
+            settings["thinking"] = True
+        return settings
 
 
 def read_options(
@@ -122,9 +126,9 @@ class EngineConfig:
         return resolve_model(self.name, self.ref, **self._engine_options)
 
     @cached_property
-    def recorded(self) -> dict[str, Any]:
+    def manifest_arguments(self) -> dict[str, Any]:
         """The engine's arguments as the manifest has them."""
-        return recorded(self.options.arguments)
+        return manifest_arguments(self.options.arguments)
 
     @property
     def context_length(self) -> int:
@@ -142,17 +146,17 @@ class EngineConfig:
         """Whether a server is asked, which may be somebody's who wants money for it."""
         return engine_specs()[self.name].serves == "address"
 
-    def start(self, seed: int, ledger: Ledger) -> Engine:
-        """Return a started engine; the jobs of batches are kept in `ledger`."""
+    def start(self, seed: int, ledger: Ledger, rows: int | None = None) -> Engine:
+        """Return a started engine, for `rows` rows where that is known; the jobs of batches are kept in `ledger`."""
         if self.options.batch:
             return BatchEngine(self.model, ledger, timeout=self.options.timeout)
-        return open_engine(self.name, self.model, seed=seed, **self._engine_options)
+        return open_engine(self.name, self.model, seed=seed, rows=rows, **self._engine_options)
 
     @contextmanager
-    def open(self, seed: int, ledger: Ledger) -> Iterator[StartEngine]:
-        """Yield a function that returns the engine: the running one, or one started by its first call and closed here.
+    def open(self, seed: int, ledger: Ledger, rows: int) -> Iterator[StartEngine]:
+        """Yield a function that returns the engine: the running one, or one that its first call starts for `rows` rows.
 
-        The model and its licence are printed before the start.
+        It is closed here. The model and its licence are printed before the start.
         """
 
         def start() -> Engine:
@@ -164,7 +168,7 @@ class EngineConfig:
             with console.progress(is_kept=False) as bar:
                 bar.add_task(f"engine {self.name}: starting", total=None, note="")
                 bar.refresh()
-                return stack.enter_context(closing(self.start(seed, ledger)))
+                return stack.enter_context(closing(self.start(seed, ledger, rows)))
 
         with ExitStack() as stack:
             yield cache(start)

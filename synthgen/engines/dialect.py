@@ -127,11 +127,7 @@ def completion(request: Request, text: str) -> Reply:
         if not error and is_broken_end(end):
             return Reply(request.tag, "http", error=f"the server ended the reply with '{end}'")
         message = choice.get("message") or {"content": choice.get("text") if error else choice["text"]}
-        reply, reasoning = _text_and_reasoning(message.get("content"))
-        reply = reply or _argument(message) if request.sampling.schema else reply
-        reasoning = reasoning or _text_and_reasoning(message.get("reasoning_content") or message.get("reasoning"))[0]
-        if not reply and request.sampling.schema and _is_object(reasoning):
-            reply, reasoning = reasoning, ""  # some servers take a reply without a thought for the thought
+        reply, reasoning = _parts_of(message, is_object=bool(request.sampling.schema))
         refusal = message.get("refusal")
         details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
     except JsonFault as fault:
@@ -140,11 +136,14 @@ def completion(request: Request, text: str) -> Reply:
         return Reply(request.tag, "http", error=f"the reply is not a completion: {_line(text)}")
     for stop in request.sampling.stop:  # of a server that does not take it
         reply = reply.lstrip("\n").partition(stop)[0]
-    error = "refusal" if refusal else error
-    tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    counted = _count(details, "reasoning_tokens") or None
-    text = reply or str(refusal or "")
-    return text_reply(request.tag, text, tokens=tokens, error=error, reasoning=reasoning, reasoning_tokens=counted)
+    return text_reply(
+        request.tag,
+        reply or str(refusal or ""),
+        tokens=(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens")),
+        error="refusal" if refusal else error,
+        reasoning=reasoning,
+        reasoning_tokens=_count(details, "reasoning_tokens") or None,
+    )
 
 
 def error_part(text: str) -> str:
@@ -174,6 +173,17 @@ def _failed(request: Request, error: Any) -> Reply:  # noqa: ANN401 - the same
     code = (error.get("code") or error.get("type")) if isinstance(error, dict) else None
     text = json.dumps({"error": error})
     return failed_reply(request.tag, busy_or_code(code), text, error_message(text))
+
+
+def _parts_of(message: Mapping[str, Any], *, is_object: bool) -> tuple[str, str]:
+    """Return what the model wrote and what it thought, wherever servers put them; `is_object` where it has a schema."""
+    text, reasoning = _text_and_reasoning(message.get("content"))
+    if is_object and not text:
+        text = _argument(message)
+    reasoning = reasoning or _text_and_reasoning(message.get("reasoning_content") or message.get("reasoning"))[0]
+    if is_object and not text and _is_object(reasoning):
+        return reasoning, ""  # some servers take a reply without a thought for the thought
+    return text, reasoning
 
 
 def _text_and_reasoning(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server sends

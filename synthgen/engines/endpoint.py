@@ -55,7 +55,7 @@ class EndpointEngine(Engine):
         self._loop = asyncio.SelectorEventLoop(self._selector)
         self._done: deque[Reply] = deque()
         self._ran = self._resumed_at = 0.0
-        self._looked_at = time.monotonic(), 0.0
+        self._looked_at, self._waited_before = time.monotonic(), 0.0
         self._wake = asyncio.Event()
         self._fault: BaseException | None = None
         key, room = api_key(), asyncio.Semaphore(LARGE_REPLIES)
@@ -100,8 +100,8 @@ class EndpointEngine(Engine):
     def _let_grow(self) -> None:
         """Let the servers have more requests at a time where this process waited for replies since it last looked."""
         now, waited = time.monotonic(), self._selector.seconds
-        share = (waited - self._looked_at[1]) / max(1e-9, now - self._looked_at[0])
-        self._looked_at = now, waited
+        share = (waited - self._waited_before) / max(1e-9, now - self._looked_at)
+        self._looked_at, self._waited_before = now, waited
         for server in self.servers:
             server.limit.grows = share > LEAST_WAITING
 

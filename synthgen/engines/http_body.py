@@ -32,9 +32,8 @@ async def read_body(response: aiohttp.ClientResponse, key: str, room: asyncio.Se
     """Return the body of a reply as text, the key in it masked.
 
     JSON says itself which Unicode encoding it has, whatever a `charset` says; where bytes are in none that is believed,
-    else they become U+FFFD. `room` is that of all replies of a
-    session, `asyncio.Semaphore(LARGE_REPLIES)`. Raises BodyFault for a body that is too large or cannot be unpacked;
-    the caller limits the time.
+    else they become U+FFFD. `room` is that of all replies of a session, `asyncio.Semaphore(LARGE_REPLIES)`. Raises
+    BodyFault for a body that is too large or cannot be unpacked; the caller limits the time.
     """
     content = bytearray()
     async with AsyncExitStack() as large:

@@ -38,8 +38,7 @@ def open_session(url: str, key: str, *, timeout: float | None, json_bodies: bool
     """Return a client for one server, through the proxy of the environment where one is set for it.
 
     `timeout` is for a whole reply, in seconds, None for no limit; `json_bodies` says that all bodies sent are JSON
-    texts. aiohttp looks for a proxy at every request, which it
-    is told to do only where there is one.
+    texts. aiohttp looks for a proxy at every request, which it is told to do only where there is one.
     """
     client, address = load_aiohttp(), urlsplit(url)
     headers = {"Content-Type": "application/json"} if json_bodies else {}
@@ -110,13 +109,15 @@ def resolve_endpoint(ref: str, timeout: float) -> ResolvedModel:
     Raises UserError when the server has several models and none is named, has no such model, or its address or key is
     wrong, IncompleteError when it does not answer. Of several servers those that do not answer are said and left out.
     """
-    models, silent, name = [], None, ref.partition("#")[2].partition(ADDRESS_SEPARATOR)[0]
-    for each in ref.split(ADDRESS_SEPARATOR):
+    models, silent = [], None
+    addresses = [each.strip() for each in ref.split(ADDRESS_SEPARATOR)]
+    name = ref.partition("#")[2].partition(ADDRESS_SEPARATOR)[0]
+    for address in addresses:
         try:
-            models.append(_resolve_one(each.strip() if "#" in each or not name else f"{each.strip()}#{name}", timeout))
+            models.append(_resolve_one(f"{address}#{name}" if name and "#" not in address else address, timeout))
         except IncompleteError as error:
             silent = error
-            if ADDRESS_SEPARATOR in ref:
+            if len(addresses) > 1:
                 console.note(f"left out of the run: {error.fault}")
     if not models:
         raise silent or UserError(f"--model '{ref}' is not an endpoint")

@@ -44,7 +44,7 @@ def json_object(text: str) -> dict[str, Any] | None:
             value = parse_json(value)
         if isinstance(value, dict):
             return _unwrapped(value)
-    fenced = (match[1] for match in _FENCE.finditer(text)) if "```" in text else ()
+    fenced = [match[1] for match in _FENCE.finditer(text)] if "```" in text else []
     for candidate in (*fenced, text[text.find("{") :]):
         try:
             _, end = _DECODER.raw_decode(candidate)

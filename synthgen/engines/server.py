@@ -217,14 +217,22 @@ class Server:
 
         IncompleteError where the account has no credit.
         """
-        if status in (200, 201):
-            reply = self._masked(completion(request, text))
-            self._served = self._served or reply.outcome == "ok"
-            if reply.outcome != "ok":
-                refuse_account(self.url, status, error_part(text))
-            if reply.outcome == "http" and not self._served and (hint := path_hint(self.url)):
-                raise UserError(f"{self.url} does not answer with a reply: {reply.error}; {hint}check the address")
-            return self._pausing(reply, headers, text) if reply.outcome == "busy" else reply
+        is_success = status in (200, 201)
+        reply = self._success(request, status, text) if is_success else self._failure(request, status, text, headers)
+        return self._pausing(reply, headers, text) if reply.outcome == "busy" else reply
+
+    def _success(self, request: Request, status: int, text: str) -> Reply:
+        """Return the reply in a body that came as a success."""
+        reply = self._masked(completion(request, text))
+        self._served = self._served or reply.outcome == "ok"
+        if reply.outcome != "ok":
+            refuse_account(self.url, status, error_part(text))
+        if reply.outcome == "http" and not self._served and (hint := path_hint(self.url)):
+            raise UserError(f"{self.url} does not answer with a reply: {reply.error}; {hint}check the address")
+        return reply
+
+    def _failure(self, request: Request, status: int, text: str, headers: Mapping[str, str]) -> Reply:
+        """Return the reply that another status is; UserError where the address, the key or the model is wrong."""
         message = f"HTTP {status}: {error_message(text)}"
         reply = failed_reply(request.tag, status, text, message)
         if reply.outcome == "ok":
@@ -232,10 +240,9 @@ class Server:
         refuse_address(self.url, status, text, without_key(headers.get("Location", ""), self._key))
         if status == 404:
             hint = path_hint(self.url)
-            raise UserError(
-                f"{self.url} does not serve {self._model}: {message}" + (f"; {hint}check the name" if hint else "")
-            )
-        return self._pausing(reply, headers, text) if reply.outcome == "busy" else reply
+            advice = f"; {hint}check the name" if hint else ""
+            raise UserError(f"{self.url} does not serve {self._model}: {message}{advice}")
+        return reply
 
     def _masked(self, reply: Reply) -> Reply:
         """Return a reply without the key, which may stand in one only when the pieces of a stream are together."""

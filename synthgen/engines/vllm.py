@@ -74,7 +74,7 @@ class VllmEngine(Engine):
             from vllm import LLM
             from vllm.exceptions import VLLMError
         self._refusals: tuple[type[Exception], ...] = (ValueError, VLLMError)
-        arguments = engine_arguments(model, options.arguments, seed=options.seed, on_gpu=on_gpu)
+        arguments = engine_arguments(model, options, on_gpu=on_gpu)
         try:
             with stderr_to(log), ended_with_this_process():
                 self.llm = LLM(**arguments)

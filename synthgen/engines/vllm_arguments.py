@@ -12,11 +12,14 @@ from typing import Any
 
 from synthgen import console
 from synthgen.engines.arguments import LORA, gpus
+from synthgen.engines.base import EngineOptions
 from synthgen.errors import UserError, first_line, missing_package, requires, unknown
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.json_text import read_json_object
 
 SEQUENCES_ON_CPU = 32
+ROWS_WORTH_COMPILING = 200
+"""On CPUs: compiling a model takes longer than generating fewer rows without it (docs/benchmarks)."""
 KV_CACHE_GIB_ON_CPU = 2
 WHAT_FITS = -1
 """As `max_model_len`: the longest context that the model has and its memory holds."""
@@ -71,14 +74,12 @@ def prepare_environment(*, on_gpu: bool) -> None:
         os.environ.setdefault(name, value)
 
 
-def engine_arguments(
-    model: ResolvedModel, user_arguments: Mapping[str, Any], *, seed: int, on_gpu: bool
-) -> dict[str, Any]:
+def engine_arguments(model: ResolvedModel, options: EngineOptions, *, on_gpu: bool) -> dict[str, Any]:
     """Return the arguments of `vllm.LLM`, those given in place of ours."""
-    # Without a C++ compiler vLLM cannot compile the model and runs it five times slower (docs/archive/log.md).
+    user_arguments, is_short = options.arguments, options.rows is not None and options.rows < ROWS_WORTH_COMPILING
     on_cpu: dict[str, Any] = {
         "dtype": "float32",
-        "enforce_eager": shutil.which("g++") is None,
+        "enforce_eager": is_short or shutil.which("g++") is None,  # vLLM compiles a model with it
         "max_num_seqs": SEQUENCES_ON_CPU,
     }
     arguments: dict[str, Any] = {"performance_mode": "throughput"} if on_gpu else on_cpu
@@ -90,7 +91,7 @@ def engine_arguments(
         arguments |= {"enable_lora": True} | (
             {} if "max_lora_rank" in user_arguments else {"max_lora_rank": _rank(user_arguments[LORA])}
         )
-    return arguments | {"model": str(model.path), "seed": seed}
+    return arguments | {"model": str(model.path), "seed": options.seed}
 
 
 def check_arguments(user_arguments: Mapping[str, Any]) -> None:

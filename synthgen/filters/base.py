@@ -34,18 +34,30 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Generator:
+    """The model that writes the rows of a run, and what of the run a judge shares.
+
+    `start` gives the engine, which a judge with the same model uses; None where the run sends batches, since a judge is
+    asked about some rows at a time. In `budget` the cost of a judge counts too.
+    """
+
+    model: ResolvedModel
+    start: StartEngine | None
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeConfig:
     """The model of an LLM judge, what the labels mean, where its replies are kept.
 
-    `replies` is an open ledger, the folder of a new one, or None for nothing that lasts. `shared` are the generator of
-    the run, what gives its engine, which a judge with the same model uses, and its budget, in which a judge's cost
-    counts.
+    `replies` is an open ledger, the folder of a new one, or None for nothing that lasts. `generator` is that of the run
+    whose rows are judged, None where the rows are there already.
     """
 
     model: str = ""
     definitions: Mapping[str, str] = field(default_factory=dict)
     replies: Ledger | Path | None = None
-    shared: tuple[ResolvedModel, StartEngine | None, Budget] | None = None
+    generator: Generator | None = None
     options: RequestOptions = field(default_factory=RequestOptions)
 
 

@@ -90,9 +90,16 @@ def filter(
     request_options = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
     source = open_set(folder, origin=origin, task=task, language=language)
     prompt = source.manifest.prompt_text if source.manifest else ""
-    answers = cache_root() / "judged" / source.content_hash[:16]
-    llm_judge = JudgeConfig(judge or "", source.definitions, answers, options=request_options)
-    context = FilterContext(source.format, source.language, prompt, tuple(against), verifier, like, llm_judge)
+    replies = cache_root() / "judged" / source.content_hash[:16]
+    context = FilterContext(
+        source.format,
+        source.language,
+        prompt=prompt,
+        against=tuple(against),
+        verifier=verifier,
+        like=like,
+        judge=JudgeConfig(judge or "", source.definitions, replies, options=request_options),
+    )
     config = read_config(filters, context)
     if not config.has("judge"):
         request_options.refuse("no filter calls a model")

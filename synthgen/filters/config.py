@@ -68,7 +68,7 @@ class FilterConfig:
         record = json.loads(json.dumps(record))
         if "judge" in record:
             record["judge"]["model"] = record["judge"]["model"] or context.judge.model
-            record["judge"] |= context.judge.options.recorded()
+            record["judge"] |= context.judge.options.reply_settings()
         return {name: public_settings(each) if isinstance(each, dict) else each for name, each in record.items()}
 
     def checks(self, context: FilterContext, filters: Sequence[Filter]) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def read_config(path: Path | None = None, context: FilterContext | None = None) 
         if context is not None and (encoder := getattr(settings, "encoder", "")):
             find_encoder(encoder)
     if context is not None:
-        for path in context.against:
-            check_place(path)
+        for place in context.against:
+            check_place(place)
         if context.verifier is not None:
             check_verifier(context.verifier, context.format)
         check_like(context.like, context.format)
@@ -158,10 +158,11 @@ def _settings(spec: FilterSpec, table: Mapping[str, Any], *, where: str) -> Any:
     defaults = {item.name: getattr(spec.settings(), item.name) for item in fields(spec.settings)}
     values: dict[str, Any] = {}
     for key, value in table.items():
-        if key not in defaults:
+        if not defaults:
             hint = "; edits stand before the first table" if key == "edits" else ""
-            no_keys = UserError(f"'{key}' in {where}: this filter has no settings{hint}")
-            raise unknown("key", key, defaults, where=where) if defaults else no_keys
+            raise UserError(f"'{key}' in {where}: this filter has no settings{hint}")
+        if key not in defaults:
+            raise unknown("key", key, defaults, where=where)
         type_ = type(defaults[key])
         if type_ is float and type(value) is int:
             value = float(value)

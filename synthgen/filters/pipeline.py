@@ -106,8 +106,9 @@ class OnlinePipeline:
         """
         drops = first_drops(self._independent, rows, dropped)
         remaining = [row for place, row in enumerate(rows) if place not in drops]
-        for filter_ in self._comparing if remaining else ():
-            filter_.precompute(remaining)
+        if remaining:
+            for filter_ in self._comparing:
+                filter_.precompute(remaining)
         return drops
 
     def check_prepared(

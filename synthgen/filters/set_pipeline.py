@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from rich.progress import Progress
 
 from synthgen import console
 from synthgen.corpora.any_folder import InputDataset
@@ -22,7 +23,7 @@ from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection, cell_counts, regr
 from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
 from synthgen.filters.base import Drop, Filter, Result, SetFilter
-from synthgen.filters.dedup.candidate_pairs import sharing
+from synthgen.filters.dedup.candidate_pairs import shared_places
 from synthgen.filters.pipeline import check_table, first_drops, first_row_filters
 from synthgen.filters.rows.edits import TextCleaning
 from synthgen.formats.base import Row
@@ -121,22 +122,30 @@ def filter_dataset(
     dataset = FilteredDataset(source, edits, np.ones(source.rows, dtype=np.bool_), {}, {}, workers or Workers())
     with console.progress() as bar:
         for compares, group in groupby(filters, key=lambda each: isinstance(each, SetFilter)):
-            together = list(group)
             if compares:
-                for filter_ in together:
-                    line = bar.add_task(f"compare rows: {filter_.name}", total=None, note="")
-                    checked = cast(SetFilter, filter_).check_dataset(dataset) if dataset.stays.any() else ()
-                    for number, drop in list(checked):
-                        dataset.drop(number, filter_.name, drop)
-                    bar.update(line, total=1, completed=1, note=f"{len(dataset.dropped)} dropped")
+                for filter_ in cast(Iterator[SetFilter], group):
+                    _run_comparison(dataset, filter_, bar)
             else:
-                names = ", ".join(filter_.name for filter_ in together)
-                line = bar.add_task(f"filter: {names}", total=source.rows, note="")
-                for done in _check_rows(dataset, together):
-                    dropped = f"{len(dataset.dropped)} dropped"
-                    note = ", ".join(filter(None, (dropped, *(filter_.progress for filter_ in together))))
-                    bar.update(line, completed=done, note=note)
+                _run_row_checks(dataset, list(group), bar)
     return dataset
+
+
+def _run_comparison(dataset: FilteredDataset, filter_: SetFilter, bar: Progress) -> None:
+    """Drop what a filter finds when it compares the rows, with a line of progress."""
+    line = bar.add_task(f"compare rows: {filter_.name}", total=None, note="")
+    if dataset.stays.any():
+        for number, drop in list(filter_.check_dataset(dataset)):
+            dataset.drop(number, filter_.name, drop)
+    bar.update(line, total=1, completed=1, note=f"{len(dataset.dropped)} dropped")
+
+
+def _run_row_checks(dataset: FilteredDataset, filters: Sequence[Filter], bar: Progress) -> None:
+    """Drop what filters find that check rows alone, in one pass, with a line of progress."""
+    names = ", ".join(filter_.name for filter_ in filters)
+    line = bar.add_task(f"filter: {names}", total=dataset.source.rows, note="")
+    for done in _check_rows(dataset, filters):
+        notes = [f"{len(dataset.dropped)} dropped", *(filter_.progress for filter_ in filters)]
+        bar.update(line, completed=done, note=", ".join(filter(None, notes)))
 
 
 def refuse_repeated_ids(source: InputDataset) -> None:
@@ -151,7 +160,7 @@ def refuse_repeated_ids(source: InputDataset) -> None:
 def repeated_ids(source: InputDataset) -> Iterator[tuple[str, int, int]]:
     """Yield each row whose id an earlier one has: the id, that row's number, its own. Only ids are read, by hashes."""
     hashes = np.concatenate([value_hashes(table["id"]) for table in source.tables(columns=("id",))])
-    _, places = sharing(hashes, np.arange(len(hashes)))
+    _, places = shared_places(hashes, np.arange(len(hashes)))
     seen: dict[str, int] = {}
     for numbers, table in _select(source.tables(columns=("id",)), _mask(places, len(hashes))):
         for number, row_id in zip(numbers.tolist(), table["id"].to_pylist(), strict=True):
@@ -163,13 +172,15 @@ def _check_rows(dataset: FilteredDataset, filters: Sequence[Filter]) -> Iterator
     """Give each table to one filter after the other; yield how far the set is."""
     row_filters = first_row_filters(filters)
     others = filters[len(row_filters) :]
-    for numbers, (drops, counts) in dataset.mapped(partial(check_table, row_filters)) if row_filters else ():
-        for filter_, counted in zip(row_filters, counts, strict=True):
-            filter_.counts.update(counted)
-        yield _drop_all(dataset, numbers, drops)
-    at_once = max((filter_.rows_at_once for filter_ in others), default=1)
-    for numbers, rows in _gathered(dataset.batches(), at_once) if others else ():
-        yield _drop_all(dataset, numbers, first_drops(others, [(row["id"], row) for row in rows]))
+    if row_filters:
+        for numbers, (drops, counts) in dataset.mapped(partial(check_table, row_filters)):
+            for filter_, counted in zip(row_filters, counts, strict=True):
+                filter_.counts.update(counted)
+            yield _drop_all(dataset, numbers, drops)
+    if others:
+        at_once = max(filter_.rows_at_once for filter_ in others)
+        for numbers, rows in _gathered(dataset.batches(), at_once):
+            yield _drop_all(dataset, numbers, first_drops(others, [(row["id"], row) for row in rows]))
 
 
 def _gathered(batches: Iterable[tuple[Numbers, list[Row]]], least: int) -> Iterator[tuple[Numbers, list[Row]]]:

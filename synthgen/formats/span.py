@@ -62,8 +62,9 @@ class SpanFormat:
 
     def to_row(self, record: Span) -> Row:
         """Return the row that the real set would have for this record; its `id` is left to the writer."""
-        has_answer = record.start is not None
-        answers = {"text": [record.answer] if has_answer else [], "answer_start": [record.start] if has_answer else []}
+        answers: dict[str, list[Any]] = {"text": [], "answer_start": []}
+        if record.start is not None:
+            answers = {"text": [record.answer], "answer_start": [record.start]}
         texts = {"title": record.title, "context": record.context, "question": record.question}
         return {"id": "", **texts, "answers": answers}
 

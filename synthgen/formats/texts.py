@@ -33,7 +33,8 @@ def shown_fields(row: Mapping[str, Any], format_: Format | None = None) -> dict[
     >>> shown_fields({"answers": {"text": ["tea", "hot tea"], "answer_start": [9, 5]}})
     {'answers.text.0': 'tea', 'answers.text.1': 'hot tea', 'answers.answer_start': '9 | 5'}
     """
-    features, between = format_.features() if format_ else {}, " " if isinstance(format_, TagsFormat) else " | "
+    features = format_.features() if format_ else {}
+    between = " " if isinstance(format_, TagsFormat) else " | "
     named = {column: _named(value, features.get(column, {})) for column, value in row.items() if column != "id"}
     return dict(field for column, value in named.items() for field in _fields(value, column, between))
 
@@ -73,5 +74,9 @@ def absent(value: object, name: str) -> str:
     """
     if value is None:
         return name
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
     return next(filter(None, (absent(each, f"{name}.{key}") for key, each in inner)), "")

@@ -87,8 +87,8 @@ class Controller:
         if bad >= MIN_REPLIES and not ok:
             return f"none of {bad} replies can be used{self._commonest_fault()}"
         for cell, counter in self.counters.items():
-            kept, ended = self._cells_before.get(cell, (0, 0))
-            kept, ended = counter.kept - kept, counter.ended - ended
+            kept_before, ended_before = self._cells_before.get(cell, (0, 0))
+            kept, ended = counter.kept - kept_before, counter.ended - ended_before
             if ended >= MIN_ENDED and kept < LEAST_SHARE * ended and counter.shortage > 0:
                 return f"only {kept} of {ended} rows for '{cell}' are kept{self._commonest_fault()}"
         return ""
@@ -223,7 +223,8 @@ class Controller:
 
     def _count(self, reply: StoredReply, *, bad: bool = False) -> None:
         """Count an attempt by its outcome: ok, bad, http (busy and refused among them) or timeout."""
-        self.attempts["bad" if bad else "http" if reply.outcome in ("busy", "refused") else reply.outcome] += 1
+        outcome = "http" if reply.outcome in ("busy", "refused") else reply.outcome
+        self.attempts["bad" if bad else outcome] += 1
         if reply.outcome != "ok":
             self._request_error = reply.error
 
@@ -271,8 +272,7 @@ class Controller:
             kept = list(self.ledger.verdicts("kept"))
             drops = filter_.recheck_set([item.row for item in kept])
             for place, drop in drops.items():
-                counter = self.counters[self.ledger.cell(kept[place].slot)]
-                counter.kept, counter.rejected = counter.kept - 1, counter.rejected + 1
+                self.counters[self.ledger.cell(kept[place].slot)].revoke()
                 self.reasons[drop.reason] += 1
                 self.ledger.revoke(kept[place].slot, drop.reason, filter_.name, drop.evidence)
             if drops:
@@ -285,9 +285,7 @@ class Controller:
         return self.chain.row_id(number)
 
     def _end(self, slot: Slot, outcome: SlotOutcome, row: Row) -> None:
-        counter = self.counters[slot.cell]
-        counter.open -= 1
-        setattr(counter, outcome.verdict, getattr(counter, outcome.verdict) + 1)
+        self.counters[slot.cell].end(outcome.verdict)
         if outcome.verdict == "rejected":
             self.reasons[outcome.reason] += 1
             self._rejection = outcome

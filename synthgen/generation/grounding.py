@@ -5,12 +5,12 @@ records which rows were used.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from synthgen.corpora.readers.text import read_text
 from synthgen.dataset.manifest import Manifest, dataset_format, read_intact_manifest
@@ -40,12 +40,27 @@ class Grounding:
 
 def read_grounding(task: Task, *, shots: Path | None, passages: Path | None, seed: int) -> Grounding:
     """Return what `--shots` and `--passages` name; UserError when a folder or file cannot serve the task."""
-    examples, shots_entry = _read_shots(task, shots, seed) if shots else ({}, [])
-    texts, passages_entry = _read_passages(task, passages, seed) if passages else ((), [])
-    return Grounding(examples, texts, (*shots_entry, *passages_entry))
+    examples: Shots = {}
+    texts: tuple[str, ...] = ()
+    parents: list[dict[str, Any]] = []
+    if shots:
+        examples, parent = _read_shots(task, shots, seed)
+        parents.append(parent)
+    if passages:
+        texts, parent = _read_passages(task, passages, seed)
+        parents.append(parent)
+    return Grounding(examples, texts, tuple(parents))
 
 
-def _read_shots(task: Task, folder: Path, seed: int) -> tuple[Shots, list[dict[str, Any]]]:
+class _Shot(NamedTuple):
+    """A row that may be shown: its place in the random order, its id, its texts."""
+
+    order: float
+    row_id: str
+    texts: dict[str, str]
+
+
+def _read_shots(task: Task, folder: Path, seed: int) -> tuple[Shots, dict[str, Any]]:
     """Return the texts of `SHOTS_PER_LABEL` random rows per cell, and their manifest entry."""
     manifest = read_intact_manifest(folder)
     format_ = dataset_format(manifest)
@@ -56,39 +71,29 @@ def _read_shots(task: Task, folder: Path, seed: int) -> tuple[Shots, list[dict[s
         )
     # Where one list of examples serves every cell (the position of a right option), real ones must too.
     pooled = "any" in task.shots
-    chosen: dict[str, list[tuple[float, str, dict[str, str]]]] = {}
+    chosen: dict[str, list[_Shot]] = {}
     draw = Random(f"shots/{seed}")
     for row in _rows_of(task, folder):
         order = draw.random()
         texts = format_.texts_of(row)
         if sum(map(word_count, texts.values())) <= MAX_SHOT_WORDS:
-            best = chosen.setdefault("any" if pooled else format_.cell(row), [])
-            best.append((order, row["id"], texts))
-            best.sort(key=lambda item: item[0])
-            del best[SHOTS_PER_LABEL:]
+            first = chosen.setdefault("any" if pooled else format_.cell(row), [])
+            first.append(_Shot(order, row["id"], texts))
+            first.sort(key=lambda shot: shot.order)
+            del first[SHOTS_PER_LABEL:]
     cells = ["any"] if pooled else list(task.label_counts)
     if missing := [cell for cell in cells if cell not in chosen]:
         raise UserError(f"--shots {folder} has no usable row of {', '.join(missing)}{_in_language(task)}")
-    examples = {cell: tuple(texts for _, _, texts in rows) for cell, rows in chosen.items()}
-    rows = [row_id for cell in cells for _, row_id, _ in chosen[cell]]
-    return examples, [_parent("shots", manifest, rows=rows)]
+    examples = {cell: tuple(shot.texts for shot in shots) for cell, shots in chosen.items()}
+    rows = [shot.row_id for cell in cells for shot in chosen[cell]]
+    return examples, _parent("shots", manifest, rows=rows)
 
 
-def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
-    """Return the distinct passages of a text file (one a line) or of a set's first texts, shuffled by the seed."""
+def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the distinct passages of a text file or a set, shuffled by the seed, and their manifest entry."""
     if not task.stem:
         raise UserError(f"--passages has no effect: the model writes all texts of {task.name}")
-    if source.is_dir():
-        manifest = read_intact_manifest(source)
-        lines: Iterator[str] = (_first_text(manifest, row) for row in _rows_of(task, source))
-        parent = _parent("passages", manifest)
-    elif source.is_file():
-        content = read_text(source)
-        lines = iter(content.split("\n"))
-        digest = hashlib.sha256(content.encode()).hexdigest()
-        parent = {"role": "passages", "file": source.name, "sha256": digest, "licence": "unknown"}
-    else:
-        raise UserError(f"--passages {source} is neither a file nor a dataset folder")
+    lines, parent = _passage_lines(task, source)
     least = task.conditions.min_words.get(task.stem, 1)
     texts: dict[str, None] = {}
     for line in lines:
@@ -101,7 +106,19 @@ def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...]
     if task.asked_language:
         _refuse_foreign(ordered, task.language, source)
     Random(f"passages/{seed}").shuffle(ordered)
-    return tuple(ordered), [parent | {"passages": len(ordered)}]
+    return tuple(ordered), parent | {"passages": len(ordered)}
+
+
+def _passage_lines(task: Task, source: Path) -> tuple[Iterable[str], dict[str, Any]]:
+    """Return the lines of a text file, or the first text of each row of a set, and what a manifest says of them."""
+    if source.is_dir():
+        manifest = read_intact_manifest(source)
+        return (_first_text(manifest, row) for row in _rows_of(task, source)), _parent("passages", manifest)
+    if not source.is_file():
+        raise UserError(f"--passages {source} is neither a file nor a dataset folder")
+    content = read_text(source)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return content.split("\n"), {"role": "passages", "file": source.name, "sha256": digest, "licence": "unknown"}
 
 
 def _rows_of(task: Task, folder: Path) -> Iterator[Row]:

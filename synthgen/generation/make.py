@@ -17,7 +17,7 @@ from synthgen.dataset.ledger import Ledger, StoredVerdict
 from synthgen.dataset.ledger_connection import unwritable
 from synthgen.dataset.manifest import Manifest, is_damaged, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
-from synthgen.engines.arguments import over_gpus
+from synthgen.engines.arguments import with_gpus
 from synthgen.engines.budget import Budget
 from synthgen.engines.config import EngineConfig, StartEngine, read_options
 from synthgen.errors import IncompleteError, UserError, refuse
@@ -94,20 +94,37 @@ def make(
     share = _share(max_cost, seeds)
     money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": share}
     request_options = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
-    request_options = replace(request_options, arguments=over_gpus(request_options.arguments, gpus_per_engine, ray=ray))
+    request_options = replace(request_options, arguments=with_gpus(request_options.arguments, gpus_per_engine, ray=ray))
     if not (structured := is_structured(decoding, model)):
         refuse("--decoding plain completes a text, without a chat", thinking=request_options.thinking and thinking)
     chains = [
-        open_chain(task, each, structured, shots, passages, teacher, request_options.thinking, language)
+        open_chain(
+            task,
+            each,
+            structured,
+            shots=shots,
+            passages=passages,
+            teacher=teacher,
+            thinking=request_options.thinking,
+            language=language,
+        )
         for each in range(seed, seed + (seeds or 1))
     ]
-    written, judged = chains[0].task, JudgeConfig(judge or "", options=request_options)
+    written = chains[0].task
     if written.asked_language and not is_known(written.language):
         console.note(f"no language identifier knows '{written.language}': the language of the rows is not checked")
-    compared = (tuple(against), verifier, like, judged, bool(written.asked_language))
-    context = FilterContext(written.format, written.language, written.prompt_text, *compared)
-    serving = EngineConfig(engine, model, request_options, ray, started_engine)
-    run = GenerationRun(chains[0], resolve_n(n, written), serving, read_config(filters, context), context)
+    context = FilterContext(
+        written.format,
+        written.language,
+        prompt=written.prompt_text,
+        against=tuple(against),
+        verifier=verifier,
+        like=like,
+        judge=JudgeConfig(judge or "", options=request_options),
+        is_asked=bool(written.asked_language),
+    )
+    engine_config = EngineConfig(engine, model, request_options, ray, started_engine)
+    run = GenerationRun(chains[0], resolve_n(n, written), engine_config, read_config(filters, context), context)
     if preview:
         refuse(f"--preview {preview} writes no folder", seeds=seeds)
         return _preview(run, preview, out=out, ray=ray, max_requests=max_requests)
@@ -154,7 +171,7 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
         tokens, replies = ledger.token_totals(), ledger.outcomes().total()
         spent = (tokens["prompt"], tokens["output"], replies)
         budget = Budget(requests, run.engine.prices, run.engine.options.money.max_cost, *spent)
-        with rare_collections(), run.engine.open(run.chain.seed, ledger) as start:
+        with rare_collections(), run.engine.open(run.chain.seed, ledger, run.n) as start:
             return _generate(run.with_judge(ledger, start, budget), ledger, out, budget, start)
 
 
@@ -254,7 +271,7 @@ def _preview(
     if run.engine.name == "vllm":
         check_context_length(run.chain, run.model.path, run.engine.context_length)
     ledger = Ledger(Path(":memory:"))
-    with run.engine.open(run.chain.seed, ledger) as start:
+    with run.engine.open(run.chain.seed, ledger, count) as start:
         usage = Usage(budget := Budget(count * len(run.task.steps), run.engine.prices))
         controller = open_controller(replace(run, n=count).with_judge(ledger, start, budget), ledger)
         with closing_all(controller.filters), closing(controller):

@@ -9,11 +9,11 @@ from typing import Any
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import scale_counts
 from synthgen.engines import DEFAULT_TIMEOUT
-from synthgen.engines.arguments import of_replies
+from synthgen.engines.arguments import reply_arguments
 from synthgen.engines.budget import Budget
 from synthgen.engines.config import EngineConfig, StartEngine
 from synthgen.errors import UserError, refuse, shorten
-from synthgen.filters.base import FilterContext
+from synthgen.filters.base import FilterContext, Generator
 from synthgen.filters.config import FilterConfig
 from synthgen.formats.tags import TagsFormat
 from synthgen.generation.controller import Controller
@@ -58,7 +58,7 @@ class GenerationRun:
 
     def settings(self) -> dict[str, Any]:
         """Return what the ledger compares before it resumes."""
-        return {
+        settings: dict[str, Any] = {
             "task": self.task.name,
             "n": self.n,
             "model": self.model.ref,
@@ -67,10 +67,12 @@ class GenerationRun:
             "seed": self.chain.seed,
             "decoding": self.chain.decoding,
             "prompt_hash": self.task.prompt_hash,
-            **({"language": self.task.asked_language} if self.task.asked_language else {}),
-            **({"engine_args": arguments} if (arguments := of_replies(self.engine.recorded)) else {}),
-            **{parent["role"]: parent["sha256"] for parent in self.chain.grounding.parents},
         }
+        if self.task.asked_language:
+            settings["language"] = self.task.asked_language
+        if arguments := reply_arguments(self.engine.manifest_arguments):
+            settings["engine_args"] = arguments
+        return settings | {parent["role"]: parent["sha256"] for parent in self.chain.grounding.parents}
 
     def with_judge(self, ledger: Ledger, start: StartEngine, budget: Budget) -> GenerationRun:
         """Return the run with an LLM judge that keeps its replies in `ledger` and may share the engine of `start`.
@@ -78,8 +80,8 @@ class GenerationRun:
         Not where that makes jobs of its requests: a judge is asked about some rows at a time. What it costs counts in
         the run's `budget`.
         """
-        shared = (self.model, None if self.engine.options.batch else start, budget)
-        judge = replace(self.context.judge, definitions=self.task.definitions, replies=ledger, shared=shared)
+        generator = Generator(self.model, None if self.engine.options.batch else start, budget)
+        judge = replace(self.context.judge, definitions=self.task.definitions, replies=ledger, generator=generator)
         return replace(self, context=replace(self.context, judge=judge))
 
     def versions(self) -> dict[str, str]:
@@ -91,6 +93,7 @@ def open_chain(
     task: str,
     seed: int,
     structured: bool,
+    *,
     shots: Path | None = None,
     passages: Path | None = None,
     teacher: Path | None = None,
@@ -130,7 +133,9 @@ def resolve_n(n: int | str, task: Task) -> int:
     3927020
     """
     check_n(n)
-    return task.real_size * (10 if n == "10x" else 1) if n in ("real", "10x") else int(n)
+    if n == "10x":
+        return 10 * task.real_size
+    return task.real_size if n == "real" else int(n)
 
 
 def check_n(n: int | str) -> None:

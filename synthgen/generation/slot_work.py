@@ -83,8 +83,17 @@ class SlotWork(Work[Slot, SlotReply]):
     def result(self, order: Slot, request: Request, reply: Reply) -> SlotReply:
         """Return a reply as it is stored, the prompt with the first of a request, and what it says."""
         text, error, reasoning = map(storable, (reply.text, reply.error, reply.reasoning))
-        spent, thinking = (reply.prompt_tokens, reply.output_tokens), (reasoning, reply.reasoning_tokens)
-        stored = StoredReply(*reply.tag, self.key(request), reply.outcome, text, error, *spent, "", *thinking)
+        stored = StoredReply(
+            *reply.tag,
+            self.key(request),
+            reply.outcome,
+            text,
+            error,
+            prompt_tokens=reply.prompt_tokens,
+            output_tokens=reply.output_tokens,
+            reasoning=reasoning,
+            reasoning_tokens=reply.reasoning_tokens,
+        )
         prompt = b"" if order.tries else self._packer.pack(request.prompt)
         return SlotReply(reply.tag, stored, prompt, self.read(order, stored))
 

@@ -72,6 +72,18 @@ class QuotaCounter:
         """Whether the quota is reached."""
         return self.kept == self.quota
 
+    def end(self, verdict: str) -> None:
+        """Count the end of an open slot: `kept`, `rejected` or `failed`."""
+        self.open -= 1
+        self.kept += verdict == "kept"
+        self.rejected += verdict == "rejected"
+        self.failed += verdict == "failed"
+
+    def revoke(self) -> None:
+        """Count a kept slot as rejected."""
+        self.kept -= 1
+        self.rejected += 1
+
     @property
     def ended(self) -> int:
         """Slots that ended in any way."""
@@ -106,12 +118,13 @@ class RequestQueue:
 
     def next(self) -> Slot | None:
         """Take a slot of the oldest template, until that has none left; None when the queue is empty."""
-        for template, slots in self._by_template.items():
-            slot = slots.popleft()
-            if not slots:
-                del self._by_template[template]
-            return slot
-        return None
+        if not self._by_template:
+            return None
+        template, slots = next(iter(self._by_template.items()))
+        slot = slots.popleft()
+        if not slots:
+            del self._by_template[template]
+        return slot
 
     def clear(self) -> None:
         """Remove all slots."""
@@ -155,7 +168,8 @@ class SharedContexts:
 
     def publish(self, slot: Slot) -> list[Slot]:
         """Take the texts of a slot that has just written its context; return the slots that waited for them."""
-        if (context := self._context_written_by(slot)) is None or slot.step != 1:
+        context = self._context_written_by(slot)
+        if context is None or slot.step != 1:
             return []
         context.texts, released, context.waiting = dict(slot.texts), context.waiting, []
         for waiter in released:
@@ -164,14 +178,16 @@ class SharedContexts:
 
     def fail(self, slot: Slot, outcome: SlotOutcome) -> list[Slot]:
         """Let the context that a slot was writing fail with it; return the slots that waited for it."""
-        if (context := self._context_written_by(slot)) is None or context.texts is not None:
+        context = self._context_written_by(slot)
+        if context is None or context.texts is not None:
             return []
         context.failure, released, context.waiting = outcome, context.waiting, []
         return released
 
     def has_waiters(self, slot: Slot) -> bool:
         """Say whether others wait for what this slot is about to write."""
-        return bool((context := self._context_written_by(slot)) and context.waiting)
+        context = self._context_written_by(slot)
+        return context is not None and bool(context.waiting)
 
     def leave(self, slot: Slot, *, still_opening: bool) -> None:
         """Remove a slot that ended, and its context when no slot uses it and none will (`still_opening`) join it."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
-from synthgen.models.device import batch_size, placed, read_in_parts
+from synthgen.models.device import batch_size, read_in_parts, to_device
 from synthgen.models.encoder import family_of, frame, max_length, padded_inputs, word_ids
 from synthgen.models.loading import check_checkpoint, load_config, load_model, load_tokenizer, require, weights_sha256
 from synthgen.text.words import treebank_tokens
@@ -41,7 +41,7 @@ class Teacher:
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         """The tokenizer and the model, loaded when the first sentence is to be tagged."""
-        return load_tokenizer(self._folder), placed(load_model("AutoModelForTokenClassification", self._folder))
+        return load_tokenizer(self._folder), to_device(load_model("AutoModelForTokenClassification", self._folder))
 
     def parent(self) -> dict[str, Any]:
         """Return the teacher's entry in a manifest; what its training set allows is not known from a checkpoint."""

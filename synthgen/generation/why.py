@@ -17,8 +17,6 @@ from synthgen.generation.slots import slot_id
 
 LONGEST_NUMBER = 18
 """Digits of a slot number that SQLite can hold."""
-
-
 EXAMPLES, EXAMPLES_OF_ONE = 2, 20
 """Rejections shown of each reason, and of the one that was asked for."""
 
@@ -37,8 +35,8 @@ def why(
     Returns without an id, for each reason, the commonest first, {reason, stage, count, examples}, each example {id,
     evidence, row, fields}; `reason` may be a reason or a stage (the filter's name). With an id {id, verdict, reason,
     stage, evidence, row, fields, replies}. `row` is as it is stored, `fields` its texts, labels by name, by path. Each
-    of `replies` has the step, the request's key and prompt (empty for a retry of the one
-    before), the outcome, the text or the error, and the tokens. Raises UserError for an unknown id or reason.
+    of `replies` has the step, the request's key and prompt (empty for a retry of the one before), the outcome, the text
+    or the error, and the tokens. Raises UserError for an unknown id or reason.
     """
     folder = Path(folder)
     if row_id is None:

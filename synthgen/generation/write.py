@@ -70,6 +70,9 @@ def write_folder(
 def _settings(run: GenerationRun, parents: tuple[dict[str, Any], ...]) -> dict[str, Any]:
     """Return the manifest's keys that follow from the settings of the run and the sets and models it used."""
     task, model, settings = run.task, run.model, run.settings()
+    model_facts = {name: getattr(model, name) for name in ("revision", "licence", "note")}
+    if run.engine.options.arguments:
+        model_facts["engine_args"] = run.engine.manifest_arguments
     return {
         "task": task.name,
         "format": task.format.name,
@@ -83,9 +86,7 @@ def _settings(run: GenerationRun, parents: tuple[dict[str, Any], ...]) -> dict[s
         "parents": parents,
         "n": run.n,
         "seed": settings["seed"],
-        "model": {"ref": public_name(model.ref)}
-        | {name: getattr(model, name) for name in ("revision", "licence", "note")}
-        | ({"engine_args": run.engine.recorded} if run.engine.options.arguments else {}),
+        "model": {"ref": public_name(model.ref), **model_facts},
         "engine": settings["engine"],
         "prompt_hash": task.prompt_hash,
         "prompt_text": task.prompt_text,

@@ -22,7 +22,7 @@ BATCH, BATCH_ON_GPU = 32, 256
 """Texts that are read together."""
 
 
-def placed(model: Any) -> Any:  # noqa: ANN401 - a module of torch
+def to_device(model: Any) -> Any:  # noqa: ANN401 - a module of torch
     """Return a model that reads, on the GPU where there is one with room for it, else on the CPU."""
     import torch
 

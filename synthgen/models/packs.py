@@ -281,9 +281,8 @@ def _hub_model(ref: str, patterns: Sequence[str]) -> ResolvedModel:
 def _is_damaged_blob(path: Path) -> bool:
     """Say whether a large file of the hub's cache, which is named by its SHA-256, is not that file."""
     blob = path.resolve()
-    return (
-        path.is_symlink() and blob.is_file() and bool(_SHA256.fullmatch(blob.name)) and known_sha256(blob) != blob.name
-    )
+    is_blob = path.is_symlink() and blob.is_file()
+    return is_blob and bool(_SHA256.fullmatch(blob.name)) and known_sha256(blob) != blob.name
 
 
 _CONVERT = {

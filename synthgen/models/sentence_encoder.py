@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.models.checkpoint_files import check_weights
-from synthgen.models.device import batch_size, placed, read_in_parts
+from synthgen.models.device import batch_size, read_in_parts, to_device
 from synthgen.models.loading import load_model, load_tokenizer, require
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.provenance import public_name
@@ -37,7 +37,7 @@ class SentenceEncoder:
         self.facts = names | {"prefix": prefix}
         self._torch, self._prefix = torch, prefix
         self._tokenizer = load_tokenizer(model.path)
-        self._model = placed(load_model("AutoModel", model.path))
+        self._model = to_device(load_model("AutoModel", model.path))
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors (texts, width); equal texts are read once, texts of like length together."""

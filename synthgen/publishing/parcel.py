@@ -47,7 +47,7 @@ class Publication:
 class Parcel:
     """What is sent: a folder's files by the names that they get, the last one being the manifest.
 
-    `kind` is what it is called, `same_or_refused` says that a manifest's text, found at a place, is this one's, else
+    `kind` is what it is called, `check_published` says that a manifest's text, found at a place, is this one's, else
     UserError. `repository` is the hub's type, `tag` that of the commit with this message.
     """
 
@@ -57,7 +57,7 @@ class Parcel:
     repository: str
     tag: str
     message: str
-    same_or_refused: Callable[[str, str], str]
+    check_published: Callable[[str, str], str]
 
     @property
     def manifest(self) -> str:
@@ -102,7 +102,7 @@ def _to_folder(parcel: Parcel, target: Path, *, dry_run: bool) -> Publication:
     if (target / parcel.manifest).is_file():
         sweep(target.absolute().parent)
         text = (target / parcel.manifest).read_text(encoding="utf-8", errors="replace")
-        status = parcel.same_or_refused(text, str(target))
+        status = parcel.check_published(text, str(target))
         _refuse_other_files(parcel, target)
         return Publication(str(target), files, (), status)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -143,7 +143,7 @@ def _to_hub(parcel: Parcel, repo: str, *, private: bool, dry_run: bool) -> Publi
     with _plain_errors(repo):
         api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
         published = _published_manifest(api, parcel, repo)
-        status = "published" if published is None else parcel.same_or_refused(published, repo)
+        status = "published" if published is None else parcel.check_published(published, repo)
         if published is None:
             operations = [CommitOperationAdd(name, parcel.folder / source) for name, source in parcel.files.items()]
             api.create_commit(repo, operations, commit_message=parcel.message, repo_type=kind)

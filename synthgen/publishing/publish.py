@@ -39,11 +39,11 @@ def publish(
         raise UserError("; ".join([f"not published: {faults[0]}{more}", *way_out(folder, faults)]))
     names = published_files(manifest)
 
-    def same_or_refused(text: str, where: str) -> str:
+    def check_published(text: str, where: str) -> str:
         return _same_or_refused(manifest, Manifest.from_json(text, where=f"{MANIFEST_NAME} of {where}"), where)
 
     tag, message = f"data-{manifest.content_hash[:12]}", f"{manifest.task}, {manifest.origin}, {manifest.n} examples"
-    parcel = Parcel(folder, dict(zip(names, names, strict=True)), "set", "dataset", tag, message, same_or_refused)
+    parcel = Parcel(folder, dict(zip(names, names, strict=True)), "set", "dataset", tag, message, check_published)
     return send(parcel, to, private=private, dry_run=dry_run)
 
 

@@ -119,7 +119,12 @@ def _main(parent: int) -> None:
         word = os.read(0, 1) if ready else None
         if word == b"":
             break
-        {b"+": followed.began, b"-": followed.ended, None: followed.look}[word]()
+        if word == b"+":
+            followed.began()
+        elif word == b"-":
+            followed.ended()
+        else:
+            followed.look()
         if word:
             os.write(1, word)
     followed.starts = 0

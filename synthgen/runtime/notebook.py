@@ -21,5 +21,11 @@ def html_table(title: str, rows: Sequence[Mapping[str, Any]], note: str = "") ->
 
 
 def _line(cell: str, values: Iterable[Any]) -> str:
-    shown = ("" if value is None else f"{value:,}" if type(value) is int else value for value in values)
-    return f"<tr>{''.join(f'<{cell}>{html_text(each)}</{cell}>' for each in shown)}</tr>"
+    return f"<tr>{''.join(f'<{cell}>{html_text(_shown(value))}</{cell}>' for value in values)}</tr>"
+
+
+def _shown(value: object) -> object:
+    """Return a value as a cell shows it: an integer with its thousands, nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:,}" if type(value) is int else value

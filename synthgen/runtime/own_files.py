@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,9 @@ def _package_folders(group: str) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(folders))
 
 
-def _described(point: object, group: str) -> str:
-    package = getattr(getattr(point, "dist", None), "name", "") or "a package"
-    return f"entry point {getattr(point, 'name', '')} = {getattr(point, 'value', '')} of {package} (group {group})"
+def _described(point: EntryPoint, group: str) -> str:
+    package = (point.dist and point.dist.name) or "a package"
+    return f"entry point {point.name} = {point.value} of {package} (group {group})"
 
 
 def named_file(ref: str, names: Mapping[str, object], kind: str) -> Path:

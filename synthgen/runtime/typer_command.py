@@ -147,8 +147,9 @@ def _option(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter | None
     kind: Any = get_args(hint)[0]
     default: Any = parameter.empty if info.default_factory else parameter.default
     if get_origin(kind) is Sequence:
-        commas, required = COMMAS in _metadata(hint), default is parameter.empty
-        default = default if required else ",".join(default) if commas else list(default)
+        commas = COMMAS in _metadata(hint)
+        if default is not parameter.empty:
+            default = ",".join(default) if commas else list(default)
         kind = str if commas else list[get_args(kind)]  # type: ignore[misc]
     elif get_origin(kind) in (Union, UnionType) and str in get_args(kind):
         kind = str | None if type(None) in get_args(kind) else str

@@ -55,7 +55,9 @@ def split_languages(
     base, own = dict(header), dict[str, dict[str, Any]]()
     for name, is_of_language in _TABLES.items():
         table = header.get(name)
-        for key, value in table.items() if isinstance(table, dict) else ():
+        if not isinstance(table, dict):
+            continue
+        for key, value in table.items():
             if isinstance(value, dict) and find_language_code(key) and is_of_language(value):
                 own.setdefault(key, {})[name] = value
                 base[name] = {other: entry for other, entry in base[name].items() if other != key}

@@ -39,8 +39,10 @@ def needed_texts(task: Task, label: str) -> tuple[str, ...]:
 
 
 def _text_faults(task: Task) -> Iterator[Finding]:
+    if not task.steps:
+        return
     lacking: dict[str, list[str]] = {}
-    for label in task.label_counts if task.steps else ():
+    for label in task.label_counts:
         own = {*task.attributes, *(name for step in task.steps_of(label) for name in step.fields)}
         for name in needed_texts(task, label):
             if name not in own:
@@ -100,10 +102,10 @@ def _prompt_faults(task: Task, faulty: Collection[str]) -> Iterator[Finding]:
     for label in task.label_counts:
         texts: dict[str, str] = {}
         for step in task.steps_of(label):
-            is_sound = step.template and section_place(step.name)[0] not in faulty
-            for rows in ([], real_stems) if is_sound else ():
-                if fault := _prompt_fault(task, label, {**texts, "real_stems": rows}, step):
-                    labels.setdefault((step.name, fault), []).append(label)
+            if step.template and section_place(step.name)[0] not in faulty:
+                for rows in ([], real_stems):
+                    if fault := _prompt_fault(task, label, {**texts, "real_stems": rows}, step):
+                        labels.setdefault((step.name, fault), []).append(label)
             texts |= dict.fromkeys(step.fields, "text")
     for (name, fault), of_labels in labels.items():
         of = listed(dict.fromkeys(of_labels))

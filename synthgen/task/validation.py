@@ -151,9 +151,10 @@ def _label_faults(header: Mapping[str, Any]) -> list[Finding]:
         result.append((("label_counts",), f"label counts sum to {total}, real_size is {header['real_size']}"))
     elif labels and not total:
         result.append((("label_counts",), "every label count is 0; expected one at least that is more"))
-    others = {"shots": ["any"], "definitions": ["right", "wrong"] if format_ == "choice" else []}
-    for table in ("definitions", "shots", "per_stem") if labels else ():
-        result += _unknown_labels(header.get(table, {}), [*labels, *others.get(table, [])], (table,))
+    if labels:
+        others = {"shots": ["any"], "definitions": ["right", "wrong"] if format_ == "choice" else []}
+        for table in ("definitions", "shots", "per_stem"):
+            result += _unknown_labels(header.get(table, {}), [*labels, *others.get(table, [])], (table,))
     if (stem := header.get("stem")) and stem != next(iter(steps), ""):
         result.append((("stem",), f"stem '{stem}' is not the first step: {', '.join(steps) or 'none'}"))
     if (shared := header.get("per_stem")) and not stem:

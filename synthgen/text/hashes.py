@@ -16,8 +16,7 @@ from synthgen.text.words import MASKS, Hashes, Places, eights_of, folded, mixed
 _PLACE, _LENGTH, _NUMBER = (np.uint64(odd) for odd in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 _NULL = np.uint64(0x94D049BB133111EB)
 _LANES = np.array([0x27D4EB2F165667C5, 0x85EBCA77C2B2AE63], dtype=np.uint64)
-_LOWER = bytes(32 if chr(code).isspace() else ord(chr(code).lower()) if code < 128 else code for code in range(128))
-_LOWER += bytes(range(128, 256))
+_LOWER = bytes(32 if chr(code).isspace() else ord(chr(code).lower()) for code in range(128)) + bytes(range(128, 256))
 
 
 def value_hashes(column: pa.ChunkedArray) -> Hashes:

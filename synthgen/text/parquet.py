@@ -138,8 +138,9 @@ def _longest(values: pa.Array) -> int:
     if pa.types.is_dictionary(kind):
         values.validate(full=True)
         return pc.max(pc.binary_length(values.dictionary)).as_py() or 0
-    inner = values.flatten() if pa.types.is_struct(kind) else [values.values] if hasattr(values, "values") else []
-    return max(map(_longest, inner), default=0)
+    if pa.types.is_struct(kind):
+        return max(map(_longest, values.flatten()), default=0)
+    return _longest(values.values) if hasattr(values, "values") else 0
 
 
 def _size(path: Path, content: BinaryIO | None) -> int:

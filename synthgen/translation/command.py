@@ -93,9 +93,20 @@ def translate(
         check_languages(to, mt, dataset.language)
     with nullcontext(backend) if backend else closing(open_backend(mt, config)) as translator:
         codes = [model_codes(translator.check, dataset.language, target) for target in folders]
-        models = _models(aligner, qa, dataset.format, answerer)
+        answerer = _open_answerer(qa, dataset.format, answerer)
+        word_aligner = _open_aligner(aligner, dataset.format)
         jobs = [
-            TranslationJob(dataset, translator, pair, target, place, round_trip, estimator, *models)
+            TranslationJob(
+                dataset=dataset,
+                backend=translator,
+                codes=pair,
+                target=target,
+                out=place,
+                round_trip=round_trip,
+                estimator=estimator,
+                aligner=word_aligner,
+                answerer=answerer,
+            )
             for pair, (target, place) in zip(codes, folders.items(), strict=True)
         ]
         return list(map(run_job, jobs))
@@ -123,13 +134,18 @@ def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
     return {language: out if len(languages) == 1 else out / language for language in languages}
 
 
-def _models(
-    aligner: str | None, qa: Path | None, format_: Format, answerer: SpanVerifier | None
-) -> tuple[Aligner | None, SpanVerifier | None]:
+def _open_answerer(qa: Path | None, format_: Format, running: SpanVerifier | None) -> SpanVerifier | None:
+    """Return the model of --qa, else the one that is open already; None for rows without answers."""
     if not isinstance(format_, SpanFormat):
-        return None, None
-    answerer = SpanVerifier(qa, format_, "--qa") if qa else answerer
-    return (default_aligner() if aligner is None else Aligner(aligner) if aligner != NO_ALIGNER else None), answerer
+        return None
+    return SpanVerifier(qa, format_, "--qa") if qa else running
+
+
+def _open_aligner(ref: str | None, format_: Format) -> Aligner | None:
+    """Return the aligner that --aligner names, else the default one; None for `none` and for rows without answers."""
+    if not isinstance(format_, SpanFormat) or ref == NO_ALIGNER:
+        return None
+    return default_aligner() if ref is None else Aligner(ref)
 
 
 def _check_set(

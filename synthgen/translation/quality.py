@@ -9,17 +9,22 @@ import statistics as stats
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from synthgen.text.language_id import MIN_WORDS, foreign, identifiable_texts, is_known
 from synthgen.text.words import lower_case_words
 
 LIMITS = {"most_copied": 0.7, "shortest": 0.4, "longest": 2.5}
 """Limits of an item's scores. Length ratios are relative to the set's median, to suit any two languages."""
-Fault = tuple[str, str]
-"""Reason and evidence."""
 FIRST_MODEL_ALONE = 1.1
 """No second model rescues a text: the plain rate of texts that lid.176 finds to be in the language."""
+
+
+class Fault(NamedTuple):
+    """Why an item is rejected, and what shows it."""
+
+    reason: str
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,8 @@ def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -
     guesses = [f"{path}: {guess}" for path, text in texts.items() if (guess := foreign(text, language))]
     strict = all(not foreign(text, language, confirm_below=FIRST_MODEL_ALONE) for text in texts.values())
     length = sum(map(len, target.values())) / max(1, sum(map(len, source.values())))
-    lost = (path for path, text in source.items() if any(map(str.isalpha, text)))
-    lost = (f"{path}: {target[path]!r}" for path in lost if not any(map(str.isalpha, target.get(path, "a"))))
+    worded = (path for path, text in source.items() if path in target and any(map(str.isalpha, text)))
+    lost = (f"{path}: {target[path]!r}" for path in worded if not any(map(str.isalpha, target[path])))
     return Scores("; ".join(guesses), strict, bool(texts), copied(source, target), round(length, 4), next(lost, ""))
 
 
@@ -72,14 +77,14 @@ def copied(source: Mapping[str, str], target: Mapping[str, str]) -> float:
 def fault(scores: Scores, median_ratio: float) -> Fault | None:
     """Return reason and evidence when an item's scores are beyond a limit."""
     if scores.foreign:
-        return "language", scores.foreign
+        return Fault("language", scores.foreign)
     if scores.lost:
-        return "no words left", scores.lost
+        return Fault("no words left", scores.lost)
     if scores.copied > LIMITS["most_copied"]:
-        return "not translated", f"{scores.copied:.2f} of the words are the source's"
+        return Fault("not translated", f"{scores.copied:.2f} of the words are the source's")
     relative = scores.length_ratio / median_ratio
     if not LIMITS["shortest"] <= relative <= LIMITS["longest"]:
-        return "length", f"{scores.length_ratio:.2f} times the source, the median is {median_ratio:.2f}"
+        return Fault("length", f"{scores.length_ratio:.2f} times the source, the median is {median_ratio:.2f}")
     return None
 
 

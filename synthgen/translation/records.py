@@ -82,10 +82,10 @@ class TranslationJob:
         yield from enumerate(row for table in self.dataset.tables() for row in table.to_pylist())
 
 
-def stored(
+def translation_reply(
     settings: Mapping[str, Any], number: int, step: int, texts: dict[str, str], outcome: Outcome, spent: tuple[int, int]
 ) -> StoredReply:
-    """Return an outcome as the ledger keeps it: texts and pieces as JSON, or why there are none.
+    """Return what became of a row's texts as the ledger keeps it: translations with pieces, or why there are none.
 
     `spent` are the tokens that nothing else accounts for yet: what a batch took is with the first outcome of the batch.
     """
@@ -121,14 +121,17 @@ def read_translation(ledger: Ledger, slot: int, step: int = TEXTS) -> dict[str, 
 
 def read_answers(ledger: Ledger, slot: int, answerer_key: str = "") -> list[dict[str, Any]]:
     """Return one record for each answer of a row, with what the model of a key answered where one is given."""
-    reply = (answerer_key and last_reply(ledger, slot, REANSWERS, answerer_key)) or last_reply(ledger, slot, ANSWERS)
+    reply = last_reply(ledger, slot, REANSWERS, answerer_key) if answerer_key else None
+    reply = reply or last_reply(ledger, slot, ANSWERS)
     return list(json.loads(reply.text)) if reply else []
 
 
 def read_estimates(ledger: Ledger, key: str) -> dict[int, dict[str, float]]:
     """Return the scores that an estimator gave, by slot and path; none without a key."""
     scores: dict[int, dict[str, float]] = {}
-    for reply in ledger.replies() if key else ():
+    if not key:
+        return scores
+    for reply in ledger.replies():
         if (reply.step, reply.request_key) == (ESTIMATES, key):
             scores.setdefault(reply.slot, {}).update(json.loads(reply.text))
     return scores
@@ -136,5 +139,8 @@ def read_estimates(ledger: Ledger, key: str) -> dict[int, dict[str, float]]:
 
 def last_reply(ledger: Ledger, slot: int, step: int, key: str = "") -> StoredReply | None:
     """Return the last reply for a row and step, by a key where one is given; None when there is none."""
-    replies = (each for each in reversed(list(ledger.replies(slot))) if each.step == step)
-    return next((each for each in replies if not key or each.request_key == key), None)
+    last = None
+    for reply in ledger.replies(slot):
+        if reply.step == step and key in ("", reply.request_key):
+            last = reply
+    return last

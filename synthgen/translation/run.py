@@ -7,7 +7,7 @@ the ledger each time and cost no model call.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from synthgen import console
 from synthgen.dataset.folder import make_run_folder
@@ -29,6 +29,15 @@ T = TypeVar("T")
 
 ROWS_SORTED_TOGETHER = 4096
 QUESTIONS_AT_ONCE = 64
+
+
+class _TranslatedRow(NamedTuple):
+    """A row with its number in the set, its texts by path, and what became of them; None where it has no texts."""
+
+    number: int
+    row: Row
+    texts: dict[str, str]
+    outcome: Outcome | None
 
 
 def run_job(job: TranslationJob) -> Manifest:
@@ -104,30 +113,30 @@ def _translate_batch(job: TranslationJob, ledger: Ledger, batch: Sequence[tuple[
     texts = [translatable(job.format, row) for _, row in batch]
     items = [tuple(each.values()) for each in texts if each]
     translated = iter(job.backend.translate(items, *job.codes) if items else ())
-    outcomes = [next(translated) if each else None for each in texts]
+    rows = [
+        _TranslatedRow(number, row, each, next(translated) if each else None)
+        for (number, row), each in zip(batch, texts, strict=True)
+    ]
     # The texts come last: a row that has them is done, and one that was stopped before that is translated anew.
-    rows = list(zip(batch, texts, outcomes, strict=True))
     _project_answers(job, ledger, rows)
-    settings = job.settings()
-    for (number, row), each, outcome in rows:
+    settings, step = job.settings(), records.TEXTS
+    for number, row, each, outcome in rows:
         outcome = outcome or TranslationFailure(source_fault(job.format, row) or "nothing to translate")
-        ledger.add_reply(records.stored(settings, number, records.TEXTS, each, outcome, job.backend.spent()))
+        ledger.add_reply(records.translation_reply(settings, number, step, each, outcome, job.backend.spent()))
     ledger.commit()
 
 
-def _project_answers(
-    job: TranslationJob, ledger: Ledger, rows: Sequence[tuple[tuple[int, Row], dict[str, str], Outcome | None]]
-) -> None:
+def _project_answers(job: TranslationJob, ledger: Ledger, rows: Sequence[_TranslatedRow]) -> None:
     """Project the answers of translated passages and keep their records beside the translation."""
     if not isinstance(job.format, SpanFormat):
         return
     passages = [
-        (number, row, dict(zip(texts, outcome, strict=True)))
-        for (number, row), texts, outcome in rows
+        (number, (row, dict(zip(texts, outcome, strict=True))))
+        for number, row, texts, outcome in rows
         if isinstance(outcome, tuple) and row["answers"]["text"]
     ]
-    projector = AnswerProjector(job.backend, *job.codes, job.aligner)
-    for (number, *_), answers in zip(passages, projector.project([each[1:] for each in passages]), strict=True):
+    projected = AnswerProjector(job.backend, *job.codes, job.aligner).project([texts for _, texts in passages])
+    for (number, _), answers in zip(passages, projected, strict=True):
         ledger.add_reply(records.json_reply(number, records.ANSWERS, "", answers, job.backend.spent()))
 
 
@@ -155,22 +164,29 @@ def _translate_back(job: TranslationJob, ledger: Ledger) -> None:
         job.backend.check(*job.codes[::-1])
     except UserError:
         return
-    slots = sorted({reply.slot for reply in ledger.replies() if reply.step == records.TEXTS and reply.text})
-    done = {reply.slot for reply in ledger.replies() if reply.step == records.RETURNED}
+    translated: set[int] = set()
+    done: set[int] = set()
+    for reply in ledger.replies():
+        if reply.step == records.TEXTS and reply.text:
+            translated.add(reply.slot)
+        elif reply.step == records.RETURNED:
+            done.add(reply.slot)
+    slots = sorted(translated)
     most = min(job.round_trip, len(slots))
     spread = (slots[i * len(slots) // most] for i in range(most))
-    settings = job.settings()
+    settings, step = job.settings(), records.RETURNED
     for batch in _chunks([slot for slot in spread if slot not in done], job.backend.items_at_once):
         texts = [{path: each.text for path, each in read_translation(ledger, slot).items()} for slot in batch]
         outcomes = job.backend.translate([tuple(each.values()) for each in texts], *job.codes[::-1])
         for slot, each, outcome in zip(batch, texts, outcomes, strict=True):
-            ledger.add_reply(records.stored(settings, slot, records.RETURNED, each, outcome, job.backend.spent()))
+            ledger.add_reply(records.translation_reply(settings, slot, step, each, outcome, job.backend.spent()))
         ledger.commit()
 
 
 def _estimate(job: TranslationJob, ledger: Ledger) -> None:
     """Have every translated text scored that has no score by this command yet; the answers of a passage stand in it."""
-    if not (estimator := job.estimator):
+    estimator = job.estimator
+    if estimator is None:
         return
     done = records.read_estimates(ledger, job.estimator_key)
     pairs: dict[str, tuple[str, str]] = {}
@@ -179,8 +195,10 @@ def _estimate(job: TranslationJob, ledger: Ledger) -> None:
         for path, new in read_translation(ledger, number).items():
             if not path.startswith("answers.") and path not in done.get(number, {}):
                 pairs[f"{number}/{path}"] = (texts[path], new.text)
+    if not pairs:
+        return
     try:
-        for name, score in estimator.scores(pairs) if pairs else ():
+        for name, score in estimator.scores(pairs):
             slot, _, path = name.partition("/")
             ledger.add_reply(records.json_reply(int(slot), records.ESTIMATES, job.estimator_key, {path: score}))
             ledger.commit_when_due()

@@ -109,8 +109,9 @@ def _check(job: TranslationJob, ledger: Ledger) -> dict[str, Any]:
     estimates = records.read_estimates(ledger, job.estimator_key)
     ledger.clear_verdicts({})
     for number, row in job.rows():
-        beyond = fault(each, median) if (each := scores[number]) else None
-        ledger.add_verdict(_verdict(job, ledger, (number, row), beyond, estimates.get(number, {})))
+        own = scores[number]
+        quality_fault = fault(own, median) if own else None
+        ledger.add_verdict(_verdict(job, ledger, (number, row), quality_fault, estimates.get(number, {})))
     ledger.commit()
     kept = sum(1 for _ in ledger.verdicts("kept"))
     facts = {"from": job.source, "to": job.target, "translated": len(translated), "of": len(scores)}
@@ -126,12 +127,12 @@ def _check(job: TranslationJob, ledger: Ledger) -> dict[str, Any]:
 def _answers(answers: list[dict[str, Any]]) -> dict[str, Any]:
     """Return how many answers were projected, by which ways, why the others were not, and how far ways agree."""
     projected = [each for each in answers if "text" in each]
-    combinations_ = Counter(" + ".join(sorted(each["ways"])) for each in projected)
+    ways_together = Counter(" + ".join(sorted(each["ways"])) for each in projected)
     return {
         "recovered": len(projected),
         "of": len(answers),
         "share": round(len(projected) / len(answers), 4),
-        "believed_because": dict(combinations_.most_common()),
+        "believed_because": dict(ways_together.most_common()),
         "candidates_by_way": dict(Counter(way for each in answers for way in each["candidates"]).most_common()),
         "believed_by_way": dict(Counter(way for each in projected for way in each["ways"]).most_common()),
         "agreement": _agreement([each["candidates"] for each in answers]),
@@ -149,8 +150,13 @@ def _agreement(candidates: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _verdict(
-    job: TranslationJob, ledger: Ledger, numbered: tuple[int, Row], beyond: Fault | None, estimates: dict[str, float]
+    job: TranslationJob,
+    ledger: Ledger,
+    numbered: tuple[int, Row],
+    quality_fault: Fault | None,
+    estimates: dict[str, float],
 ) -> StoredVerdict:
+    """Return the verdict on a row: by its translation, its answers, its scores, its format and its `estimates`."""
     number, row = numbered
     texts = {path: each.text for path, each in read_translation(ledger, number).items()}
     if not texts:
@@ -164,13 +170,16 @@ def _verdict(
     if answers and not new["answers"]["text"]:
         evidence = json.dumps(answers, ensure_ascii=False)
         return StoredVerdict(number, "rejected", answers[0]["reason"], "answer recovery", evidence, new)
-    if beyond:
-        return StoredVerdict(number, "rejected", beyond[0], "translation quality", beyond[1], new)
+    if quality_fault:
+        reason, evidence = quality_fault
+        return StoredVerdict(number, "rejected", reason, "translation quality", evidence, new)
     # A fault that the source has too is the source's: real rows are kept as they were released.
-    if (broken := job.format.check(new)) and not job.format.check(row):
+    broken = job.format.check(new)
+    if broken and not job.format.check(row):
         return StoredVerdict(number, "rejected", broken, "format", "the source row is well-formed", new)
     estimator = job.estimator
-    if bad := [f"{path}: {value:g}" for path, value in estimates.items() if estimator and not estimator.allows(value)]:
+    bad = [f"{path}: {value:g}" for path, value in estimates.items() if estimator and not estimator.allows(value)]
+    if bad:
         return StoredVerdict(number, "rejected", "estimated quality", "translation quality", ", ".join(bad), new)
     return StoredVerdict(number, "kept", "", "", "", new)
 

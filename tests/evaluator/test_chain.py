@@ -368,7 +368,9 @@ def test_a_checkpoint_with_another_vocabulary_than_its_tokenizers_is_refused(
     values = json.loads((torn / "tokenizer.json").read_text(encoding="utf-8"))
     values["model"]["vocab"] |= {f"piece{i}": len(values["model"]["vocab"]) + i for i in range(50)}
     (torn / "tokenizer.json").write_text(json.dumps(values), encoding="utf-8")
-    with pytest.raises(UserError, match=r"torn does not fit .*: its tokenizer has \d+ tokens and the model \d+"):
+    with pytest.raises(
+        UserError, match=r"torn does not fit .*: its tokenizer has \d+ tokens and the model's vocabulary \d+"
+    ):
         evaluator.train(datasets["real"], out=tmp_path / "out", model=str(torn), recipe=arguments["recipe"])
 
 

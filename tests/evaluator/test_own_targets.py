@@ -110,6 +110,19 @@ BROKEN: list[tuple[list[tuple[str, str]], list[str]]] = [
     ),
     (
         [
+            ('train_sources = [{ paths = ["topics/train-en.jsonl"] }]\n', ""),
+            ("[sources]", "[source]"),
+            ('path = "topics/test-{language}.jsonl"\n', ""),
+        ],
+        [
+            "1: missing key 'sources'",
+            "1: missing key 'train_sources'",
+            "13: unknown key 'source'; did you mean 'sources'?",
+            "16: hub_files: no 'path'",
+        ],
+    ),
+    (
+        [
             ('citation = "nobody"', 'citations = "nobody"'),
             ("de en sw", "de en klingon-xx"),
             ('"macro_f1"', '"accuarcy"'),

@@ -198,7 +198,7 @@ def test_a_target_model_without_weights_and_an_intermediate_one_are_refused_with
     with pytest.raises(UserError, match="has no model card"):
         evaluator.publish(intermediate, to="ann/x")
     (target_of(store) / "config.json").unlink()
-    with pytest.raises(UserError, match="has no weights: `evaluator compare --keep-weights`"):
+    with pytest.raises(UserError, match="has no weights: run `evaluator compare --keep-weights`"):
         evaluator.publish(target_of(store), to="ann/x")
 
 

@@ -25,7 +25,7 @@ from synthgen.formats.base import ParseError
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.generation.teacher import Teacher
-from synthgen.models.device import placed, read_in_parts
+from synthgen.models.device import read_in_parts, to_device
 from synthgen.models.sentence_encoder import SentenceEncoder
 from synthgen.translation.answers.alignment import Aligner
 from tests.evaluator.conftest import sentence
@@ -126,9 +126,9 @@ class Fake(torch.nn.Module):
 def test_a_reader_is_on_the_gpu_where_that_has_room_and_says_where_not(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert placed(Fake(room=True)).devices == []
+    assert to_device(Fake(room=True)).devices == []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert placed(Fake(room=True)).devices == ["cuda"]
+    assert to_device(Fake(room=True)).devices == ["cuda"]
     assert not capsys.readouterr().err
-    assert placed(Fake(room=False)).devices == ["cuda", "cpu"]
+    assert to_device(Fake(room=False)).devices == ["cuda", "cpu"]
     assert "no room for a model that reads rows; it runs on the CPU" in capsys.readouterr().err

@@ -155,6 +155,20 @@ def test_a_plan_can_be_calibrated_on_the_cluster(tiny_model: Path) -> None:
 
 
 @pytest.mark.ray
+def test_a_plan_counts_the_runs_that_a_clusters_cores_hold_at_once() -> None:
+    import ray
+
+    from evaluator.sweep.cluster_speed import devices
+
+    ray.init(num_gpus=2, num_cpus=6, include_dashboard=False, logging_level="ERROR")
+    try:
+        assert [devices("auto", Hardware("cpu", threads, bfloat16=False)) for threads in (1, 2, 4, 8)] == [6, 3, 1, 1]
+        assert devices("auto", Hardware("cuda", 4, bfloat16=True)) == 2
+    finally:
+        ray.shutdown()
+
+
+@pytest.mark.ray
 def test_as_many_runs_share_a_gpu_as_its_memory_and_the_cores_beside_it_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Label verification and its noise estimate; the artefact radar."""
+"""Label verification and its noise estimate; annotation artefacts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthgen.analysis.artefacts import radar
+from synthgen.analysis.artefacts import find_artefacts
 from synthgen.analysis.label_noise import confusion, estimate, estimate_from_agreement
 from synthgen.corpora.import_corpus import import_task
 from synthgen.errors import UserError
@@ -163,7 +163,7 @@ def test_the_share_of_wrong_answers_follows_from_agreement_with_right_ones() -> 
     assert held >= 34
 
 
-# --- the radar ------------------------------------------------------------------------------------------------------
+# --- annotation artefacts ---------------------------------------------------------------------------------------------
 
 
 def pairs(count: int, seed: int, word: str = "", share: float = 0.0) -> list[dict[str, object]]:
@@ -180,7 +180,7 @@ def pairs(count: int, seed: int, word: str = "", share: float = 0.0) -> list[dic
 
 
 def test_texts_that_say_nothing_stay_at_chance_and_like_the_real_set() -> None:
-    found = radar(NLI, pairs(900, 0), pairs(900, 1))
+    found = find_artefacts(NLI, pairs(900, 0), pairs(900, 1))
     assert found["verdict"] == "like the real set"
     assert found["give_aways"] == []
     low, high = found["baselines"]["hypothesis-only"]["ci95"]
@@ -188,35 +188,35 @@ def test_texts_that_say_nothing_stay_at_chance_and_like_the_real_set() -> None:
 
 
 def test_a_give_away_word_is_named_and_the_set_called_suspicious() -> None:
-    found = radar(NLI, pairs(900, 0, "definitely", 0.6), pairs(900, 1))
+    found = find_artefacts(NLI, pairs(900, 0, "definitely", 0.6), pairs(900, 1))
     assert found["verdict"] == "suspicious: hypothesis-only; the words 'definitely'"
     assert found["words"][0]["label"] == "contradiction"
 
 
 def test_a_give_away_word_too_rare_to_move_a_baseline_is_said_and_one_that_the_real_set_has_too_is_not() -> None:
     planted = pairs(900, 0, "definitely", 0.15)
-    found = radar(NLI, planted, pairs(900, 1))
+    found = find_artefacts(NLI, planted, pairs(900, 1))
     assert found["verdict"] == "suspicious: the words 'definitely'"
     (word,) = found["new_give_aways"]
     assert (word["text"], word["label"], word["share"], word["real_rows"]) == ("definitely", "contradiction", 1.0, 0)
-    assert radar(NLI, planted, pairs(900, 1, "definitely", 0.15))["verdict"] == "like the real set"
+    assert find_artefacts(NLI, planted, pairs(900, 1, "definitely", 0.15))["verdict"] == "like the real set"
 
 
 def test_a_common_label_makes_no_word_a_give_away() -> None:
     rows = [row | {"label": 0 if number % 20 else 1} for number, row in enumerate(pairs(900, 0))]
-    found = radar(NLI, rows, pairs(900, 1))
+    found = find_artefacts(NLI, rows, pairs(900, 1))
     assert found["give_aways"] == []
     assert found["new_give_aways"] == []
 
 
 def test_rebalancing_drops_the_give_away_rows_and_brings_the_baseline_down() -> None:
     rows = pairs(450, 0, "definitely", 0.6)
-    before = radar(NLI, rows)["baselines"]["hypothesis-only"]["accuracy"]
+    before = find_artefacts(NLI, rows)["baselines"]["hypothesis-only"]["accuracy"]
     gone = give_aways(NLI, rows, {"hypothesis-only": before - 8 - 100 / 3})
     assert gone
     assert any(found.evidence.startswith("hypothesis-only gives 'contradiction' at 0.9") for found in gone.values())
     left = [row for number, row in enumerate(rows) if number not in gone]
-    assert radar(NLI, left)["baselines"]["hypothesis-only"]["accuracy"] <= before - 7
+    assert find_artefacts(NLI, left)["baselines"]["hypothesis-only"]["accuracy"] <= before - 7
     with_word = sum("definitely" in str(rows[number]["hypothesis"]) for number in gone) / len(gone)
     assert with_word > 0.2
 
@@ -229,7 +229,7 @@ def test_endings_are_told_apart_by_themselves_and_by_their_length() -> None:
         endings = [" ".join(rng.choices("abcdefgh", k=4)) for _ in range(2)]
         endings[number % 2] += " and so on"
         rows.append({"ctx_a": "x", "ctx_b": "y", "ctx": "x y", "endings": endings, "label": str(number % 2)})
-    found = radar(swag, rows)["baselines"]
+    found = find_artefacts(swag, rows)["baselines"]
     assert found["longest-choice"]["accuracy"] == 100.0
     assert found["ending-only"]["accuracy"] > 90
 
@@ -238,7 +238,7 @@ def test_a_place_that_is_never_right_and_a_format_without_labels_end_no_radar_an
     swag = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1", "2"))
     texts = {"ctx_a": "x", "ctx_b": "y", "ctx": "x y"}
     rows = [texts | {"endings": [f"a{n}", f"b {n}", "c c c"], "label": str(n % 2)} for n in range(60)]
-    assert radar(swag, rows)["baselines"]["longest-choice"]["accuracy"] == 0
+    assert find_artefacts(swag, rows)["baselines"]["longest-choice"]["accuracy"] == 0
     tags = TagsFormat(("tokens", "tags"), ("NOUN", "VERB"))
     assert give_aways(tags, [{"tokens": ["Dogs", "bark"], "tags": [0, 1]}] * 3, {}) == {}
 
@@ -258,6 +258,6 @@ def test_snli_is_more_solvable_from_the_hypothesis_than_mnli_and_a_planted_word_
         row | {"hypothesis": f"{row['hypothesis']} indeed"} if row["label"] == 0 and rng.random() < 0.2 else row
         for row in rows["snli"]
     ]
-    found = radar(NLI, planted, rows["mnli"])
+    found = find_artefacts(NLI, planted, rows["mnli"])
     assert found["verdict"].startswith("suspicious: hypothesis-only; the words 'indeed'")
     assert {"sleeping", "nobody"} & {word["text"] for word in found["words"]}  # named by Gururangan et al. 2018

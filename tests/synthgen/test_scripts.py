@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.analysis.artefacts import radar
+from synthgen.analysis.artefacts import find_artefacts
 from synthgen.analysis.similarity_to_real import diversity, shape_distances
 from synthgen.analysis.text_statistics import word_overlap
 from synthgen.corpora.translation_pairs import row_key
@@ -88,7 +88,7 @@ def labelled_rows(language: str, giveaway: str, draw: random.Random) -> list[Row
 
 def test_a_letter_that_gives_a_label_away_is_found() -> None:
     draw = random.Random(0)
-    facts = radar(NLI, labelled_rows("zh", "從未", draw), labelled_rows("zh", "", draw))
+    facts = find_artefacts(NLI, labelled_rows("zh", "從未", draw), labelled_rows("zh", "", draw))
     assert {"從", "未"} <= {word["text"] for word in facts["new_give_aways"]}
     assert facts["verdict"].startswith("suspicious")
 

@@ -100,6 +100,7 @@ class EngineArgs:
     model: str = ""
     seed: int = 0
     max_num_seqs: int = 0
+    enforce_eager: bool = False
     gpu_memory_utilization: float = 0.92
     tensor_parallel_size: int = 1
     quantization: str = ""
@@ -117,7 +118,8 @@ from synthgen.engines import open_engine
 from synthgen.engines.arguments import read_arguments
 from synthgen.models.packs import ResolvedModel
 arguments = read_arguments(os.environ.get("ENGINE_ARGS"))
-engine = open_engine("vllm", ResolvedModel(Path("model"), "a/model", "1", "mit"), seed=1, arguments=arguments)
+model, rows = ResolvedModel(Path("model"), "a/model", "1", "mit"), os.environ.get("ROWS")
+engine = open_engine("vllm", model, seed=1, arguments=arguments, rows=int(rows) if rows else None)
 """
 
 
@@ -137,7 +139,8 @@ def stand_ins(tmp_path: Path) -> Path:
 def run(stand_ins: Path, script: str, *, gpu: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a script with the stand-ins, on a machine with or without a GPU and with nothing else in its variables."""
     path = os.pathsep.join([str(stand_ins), str(Path(__file__).parents[2])])
-    values = {"PYTHONPATH": path, "FAKE_GPU": str(int(gpu)), "SYNTHGEN_CACHE": str(stand_ins / "cache"), "PATH": ""}
+    values = {"PYTHONPATH": path, "FAKE_GPU": str(int(gpu)), "SYNTHGEN_CACHE": str(stand_ins / "cache")}
+    values["PATH"] = str(stand_ins)
     command = [sys.executable, "-c", script]
     return subprocess.run(
         command, env=values | variables, capture_output=True, text=True, timeout=60, check=False, cwd=stand_ins
@@ -199,9 +202,9 @@ def test_a_cpu_keeps_the_compiled_model_in_torchs_cache_where_vllms_cannot_be_lo
     assert "VLLM_USE_AOT_COMPILE" not in started(stand_ins)[1]
 
 
-def arguments(stand_ins: Path, given: str | None = None, *, gpu: bool = True) -> dict[str, Any]:
+def arguments(stand_ins: Path, given: str | None = None, *, gpu: bool = True, rows: str = "") -> dict[str, Any]:
     """Start the engine with `--engine-args`; return what `vllm.LLM` was called with."""
-    ended = run(stand_ins, START, gpu=gpu, **({"ENGINE_ARGS": given} if given else {}))
+    ended = run(stand_ins, START, gpu=gpu, ROWS=rows, **({"ENGINE_ARGS": given} if given else {}))
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout.splitlines()[-1])
 
@@ -211,6 +214,17 @@ def test_a_gpu_serves_with_vllms_defaults_for_throughput_and_any_length_that_fit
     assert (on_gpu["performance_mode"], on_gpu["max_model_len"]) == ("throughput", -1)
     assert not {"max_num_seqs", "dtype"} & set(on_gpu)
     assert (on_cpu["max_num_seqs"], on_cpu["dtype"]) == (32, "float32")
+
+
+def test_a_cpu_compiles_a_model_only_for_many_rows_and_a_gpu_as_vllm_decides(stand_ins: Path) -> None:
+    compiler = stand_ins / "g++"
+    for is_there in (False, True):
+        if is_there:
+            compiler.touch(0o755)
+        eager = [arguments(stand_ins, gpu=False, rows=rows)["enforce_eager"] for rows in ("199", "200", "")]
+        assert eager == [True, not is_there, not is_there]
+    assert "enforce_eager" not in arguments(stand_ins, rows="10")
+    assert not arguments(stand_ins, '{"enforce_eager": false}', gpu=False, rows="10")["enforce_eager"]
 
 
 def test_engine_arguments_come_from_json_or_a_file_and_take_the_place_of_ours(stand_ins: Path, tmp_path: Path) -> None:

@@ -44,8 +44,10 @@ class RecordLayout:
             return (
                 read_questions(path, language) if self.format == "span" else tagged_split(path, language, self.labels)
             )
-        make, ids, items, unlabelled = _MAKERS[self.format], Counter[str](), [], list[str]()
-        source, sources = self.source, []
+        make, source, ids = _MAKERS[self.format], self.source, Counter[str]()
+        items: list[tuple[str, Any, Any]] = []
+        sources: list[str] = []
+        unlabelled: list[str] = []
         for number, (where, row) in enumerate(_rows(path, self.columns)):
             try:
                 record, gold = make(self, row)
@@ -57,7 +59,8 @@ class RecordLayout:
             name = _id(row, self.columns.get("id", ()), number)
             ids[name] += 1
             items.append((f"{prefix}{name}" + (f".{ids[name]}" if ids[name] > 1 else ""), record, gold))
-            sources += [label_text(row[source])] if source else []
+            if source:
+                sources.append(label_text(row[source]))
         if unlabelled and not items:
             raise UnlabelledError(path, len(unlabelled), "no row has a label")
         if unlabelled and not drops_unlabelled:
@@ -75,8 +78,9 @@ class RecordLayout:
         if value in ABSENT or text in ABSENT:
             raise _UnlabelledError
         for names in (self.names, self.labels):
-            if (name := OTHER_NAMES.get(text, text)) in names or (name := text) in names:
-                return names.index(name)
+            for name in (OTHER_NAMES.get(text, text), text):
+                if name in names:
+                    return names.index(name)
         number = None if self.names or any(map(str.isdecimal, self.labels)) else whole_number(text)
         if number is not None and number < len(self.labels):
             return number

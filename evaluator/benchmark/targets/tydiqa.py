@@ -8,8 +8,6 @@ from evaluator.benchmark.metrics.answers import score_squad
 from evaluator.benchmark.target import HubFile, facts
 from synthgen.text.languages import language
 
-_LANGUAGES = facts(__file__)["languages"]
-
 
 def _hub_file(path: str, split: str, code: str) -> HubFile:
     prefix = language(code).name.lower()  # question ids start with the language's name

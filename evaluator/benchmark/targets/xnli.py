@@ -36,9 +36,9 @@ def train(root: DataRoot) -> Split:
     """Return MultiNLI's English training pairs, of a file in any of its released forms."""
     path = root.find(TARGET.train_sources[0])
     items = list(read_records(path, PairFormat(("premise", "hypothesis"), LABELS)))
-    if fault := next((item.fault for item in items if item.fault not in (None, UNLABELLED)), None):
-        number = next(number for number, item in enumerate(items, start=1) if item.fault == fault)
-        raise UserError(f"{path} row {number}: {fault}")
+    for number, item in enumerate(items, start=1):
+        if item.fault not in (None, UNLABELLED):
+            raise UserError(f"{path} row {number}: {item.fault}")
     rows = (item.row for item in items if not item.fault)
     pairs = ([row["premise"], row["hypothesis"], LABELS[row["label"]]] for row in rows)
     return pair_split("en", pairs, LABELS, (path,))

@@ -6,7 +6,7 @@ Both are stated by options, or known by their names; what is only likely by its 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from synthgen.errors import UserError, unknown
 from synthgen.formats import Format
@@ -47,6 +47,13 @@ _OFTEN = 10
 """A text that stands so often, on average, is a category; a premise stands in several rows."""
 
 
+class HypothesisColumns(NamedTuple):
+    """Columns that hold hypotheses of one label, a row using one of them in turn."""
+
+    columns: tuple[str, ...]
+    label: str
+
+
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
     """What the user says of the records: {our column: theirs}, {their label: ours}, the columns of hypotheses with
@@ -56,7 +63,7 @@ class RecordOptions:
 
     columns: Names = field(default_factory=dict)
     labels: Names = field(default_factory=dict)
-    hypotheses: tuple[tuple[tuple[str, ...], str], ...] = ()
+    hypotheses: tuple[HypothesisColumns, ...] = ()
     where: Names = field(default_factory=dict)
     faults: tuple[str, ...] = ()
 
@@ -84,8 +91,8 @@ def record_options(
     )
     if wide and (format_.name != "pair" or format_.columns[1] in named or "label" in named):
         raise UserError("--hypotheses is for tasks of two texts, in place of the second text and the label")
-    split = tuple((tuple(each.split("/")), label) for each, label in wide.items())
-    return RecordOptions(named, values, split, _pairs("--where", where, "="), faults)
+    of_labels = tuple(HypothesisColumns(tuple(each.split("/")), label) for each, label in wide.items())
+    return RecordOptions(named, values, of_labels, _pairs("--where", where, "="), faults)
 
 
 def _unknown_names(kind: str, names: Iterable[str], known: Collection[str], where: str) -> list[str]:
@@ -97,10 +104,9 @@ def _unknown_names(kind: str, names: Iterable[str], known: Collection[str], wher
 def _pairs(flag: str, entries: Sequence[str], sign: str) -> dict[str, str]:
     """Return {left: right} of `left=right` entries; UserError for an entry that is none, or one given twice."""
     pairs = dict[str, str]()
+    split = str.rpartition if flag in ("--labels", "--hypotheses") else str.partition
     for entry in entries:
-        left, separator, right = (
-            entry.rpartition(sign) if flag in ("--labels", "--hypotheses") else entry.partition(sign)
-        )
+        left, separator, right = split(entry, sign)
         left, right = left.strip(), right.strip()
         if not separator or not right or (not left and flag != "--labels"):
             raise UserError(f"{flag}: '{entry}' is not NAME{sign}NAME")
@@ -112,7 +118,9 @@ def _pairs(flag: str, entries: Sequence[str], sign: str) -> dict[str, str]:
 
 def _roles(format_: Format) -> tuple[str, ...]:
     """Return what of a format's rows a column can give."""
-    return tuple(_SPAN) if format_.name == "span" else (*format_.columns, *(() if "id" in format_.columns else ("id",)))
+    if format_.name == "span":
+        return tuple(_SPAN)
+    return tuple(dict.fromkeys((*format_.columns, "id")))
 
 
 @dataclass(frozen=True, slots=True)

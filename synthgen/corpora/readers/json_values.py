@@ -37,7 +37,7 @@ def array_values(file: BinaryIO, path: Path, *, is_array: bool = True) -> Iterat
 
     Raises UserError where the text is nothing of that.
     """
-    text, is_read, number = file.read(_PIECE), False, 0
+    text, number = file.read(_PIECE), 0
     decoder, buffer = json.JSONDecoder(), ""
     pending = b""
     while True:

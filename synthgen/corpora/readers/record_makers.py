@@ -118,13 +118,11 @@ def _answers(values: Mapping[str, Any]) -> list[tuple[str, int | None]]:
     if isinstance(answers, dict):
         if answers.get("text") is None and any(answers.values()):
             raise UnusableError("answers hold no text", shorten(", ".join(map(str, answers)) or "nothing"))
-        texts, starts = _listed(answers.get("text")), answers.get("answer_start")
-        if starts is None:
-            pairs: list[tuple[Any, Any]] = [(text, None) for text in texts]
-        elif len(starts := _listed(starts)) != len(texts):
+        texts, given = _listed(answers.get("text")), answers.get("answer_start")
+        starts = [None] * len(texts) if given is None else _listed(given)
+        if len(starts) != len(texts):
             raise UnusableError("answers and offsets differ in number")
-        else:
-            pairs = list(zip(texts, starts, strict=True))
+        pairs: list[tuple[Any, Any]] = list(zip(texts, starts, strict=True))
     else:
         starts = _listed(_decoded(values.get(ANSWER_START)))
         texts = _listed(answers)
@@ -146,7 +144,9 @@ def _place(value: object) -> int | None:
 
 
 def _listed(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [] if value in (None, "") else [value]
+    if isinstance(value, list):
+        return value
+    return [] if value in (None, "") else [value]
 
 
 _ARRAY = re.compile(r"array\((\[[^\[\]]*\])(?:, dtype=\w+)?\)")

@@ -219,8 +219,9 @@ def _numbered(
 def _table(source: RecordFile, columns: tuple[str, ...]) -> Iterator[Records]:
     assert source.dialect is not None
     with _utf8(source) as file:
-        for numbers, table, objects, faults in read_table_batches(file, source.dialect, source.path, columns):
-            yield Records(numbers, table, objects, tuple(Fault(*fault) for fault in faults))
+        for batch in read_table_batches(file, source.dialect, source.path, columns):
+            faults = tuple(Fault(*fault) for fault in batch.faults)
+            yield Records(batch.numbers, batch.table, batch.objects, faults)
 
 
 def _json_array(source: RecordFile, _columns: tuple[str, ...]) -> Iterator[Records]:

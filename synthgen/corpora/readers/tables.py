@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,23 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _PREAMBLE = re.compile(r"sep=([,;\t|:^~])(?:\r\n|\n|\r)", re.IGNORECASE)
 _NAME = re.compile(r"[^\W\d][\w .()/#*-]{0,39}")
 _LABELS = re.compile(r"-?\d+(\.0+)?|entailment|neutral|contradict\w+|(not_)?duplicate", re.IGNORECASE)
-Batch = tuple[npt.NDArray[np.int64], pa.Table | None, tuple[dict[str, str], ...], list[tuple[int, str, str]]]
+
+
+class TableFault(NamedTuple):
+    """A row of a table that is none: its number, why, and its text."""
+
+    number: int
+    reason: str
+    evidence: str
+
+
+class TableBatch(NamedTuple):
+    """Some rows of a table: their numbers, themselves as an Arrow table or as objects, and what among them is none."""
+
+    numbers: npt.NDArray[np.int64]
+    table: pa.Table | None
+    objects: tuple[dict[str, str], ...] = ()
+    faults: tuple[TableFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +131,8 @@ def _is_row(names: tuple[str, ...]) -> bool:
     return bool(texts) or is_labelled or is_repeated
 
 
-def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tuple[str, ...]) -> Iterator[Batch]:
-    """Yield (numbers, table, objects, faults) of a table: rows by Arrow; those with surplus empty cells as objects.
+def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tuple[str, ...]) -> Iterator[TableBatch]:
+    """Yield the rows of a table as Arrow reads them; those with surplus empty cells as objects.
 
     UserError where the file is no such table, or not UTF-8.
     """
@@ -144,7 +160,7 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
             odd = [number for number, _ in bad]
             numbers = here[np.isin(here, odd, invert=True)][: batch.num_rows]
             first = int(numbers[-1]) + 1 if len(numbers) else first
-            yield numbers, pa.Table.from_batches([batch]), (), []
+            yield TableBatch(numbers, pa.Table.from_batches([batch]))
             if bad:
                 yield _odd_rows(bad, dialect)
                 bad.clear()
@@ -219,9 +235,9 @@ def _open(file: io.RawIOBase, dialect: Dialect, skip: Any, options: pcsv.Convert
     return pcsv.open_csv(pa.PythonFile(file, mode="r"), read_options=read, parse_options=parse, convert_options=options)
 
 
-def _odd_rows(bad: list[tuple[int, str]], dialect: Dialect) -> Batch:
+def _odd_rows(bad: list[tuple[int, str]], dialect: Dialect) -> TableBatch:
     """Return the rows with too few or too many cells: malformed, but for those that only have empty ones more."""
-    faults, objects, numbers = list[tuple[int, str, str]](), list[dict[str, str]](), list[int]()
+    faults, objects, numbers = list[TableFault](), list[dict[str, str]](), list[int]()
     for number, text in bad:
         if not text.strip(" \t\r\n" + dialect.delimiter):
             continue
@@ -233,5 +249,5 @@ def _odd_rows(bad: list[tuple[int, str]], dialect: Dialect) -> Batch:
             objects.append(dict(zip(dialect.names, cells, strict=False)))
             numbers.append(number)
         else:
-            faults.append((number, MALFORMED, text[:1_000]))
-    return np.array(numbers, dtype=np.int64), None, tuple(objects), faults
+            faults.append(TableFault(number, MALFORMED, text[:1_000]))
+    return TableBatch(np.array(numbers, dtype=np.int64), None, tuple(objects), tuple(faults))

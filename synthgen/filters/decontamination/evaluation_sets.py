@@ -55,9 +55,11 @@ def read_evaluation_sets(path: Path) -> list[EvaluationSet]:
     Raises UserError when nothing there can be used, or a file cannot be read.
     """
     check_place(path)
-    root = path.parent if path.is_file() else path
-    places = sorted(_places(path, _may_hold_items)) if path.is_dir() else [path] if _may_hold_items(path, root) else []
-    sets = [_dataset(place) if place.is_dir() else _file(place, root) for place in places]
+    if path.is_dir():
+        places = sorted(_places(path, _may_hold_items))
+        sets = [_dataset(place) if place.is_dir() else _file(place, path) for place in places]
+    else:
+        sets = [_file(path, path.parent)] if _may_hold_items(path, path.parent) else []
     if not any(each.items for each in sets):
         raise UserError(
             f"--against {path} has no evaluation items: its files contain no texts of test or development data"

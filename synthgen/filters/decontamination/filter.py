@@ -13,7 +13,7 @@ from functools import lru_cache
 from heapq import nsmallest
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,13 @@ class _Item:
     texts: tuple[str, ...]
     set_number: int
     code: str
+
+
+class _Match(NamedTuple):
+    """What two texts, or a row and an item, have in common, and whether the row must go for it alone."""
+
+    evidence: str
+    is_enough: bool
 
 
 class Contamination(Filter):
@@ -222,42 +229,45 @@ class Contamination(Filter):
     def _drop(self, texts: tuple[str, ...], candidates: Iterable[int]) -> Drop | None:
         below: set[int] = set()
         for item in (self._items[number] for number in candidates):
-            evidence, is_hit = self._compare(texts, item.texts)
-            if is_hit:
-                return self._hit(item, evidence)
-            if evidence:
+            match = self._compare(texts, item.texts)
+            if match.is_enough:
+                return self._hit(item, match.evidence)
+            if match.evidence:
                 below.add(item.set_number)
         self._below.update(below)
         return None
 
-    def _compare(self, texts: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, bool]:
-        """Return what a row and an item share, and whether it is enough."""
+    def _compare(self, texts: tuple[str, ...], others: tuple[str, ...]) -> _Match:
+        """Return what a row and an item share."""
         shared: dict[str, str] = {}
         for text in texts:
             rest = (other for other in others if other not in shared)
             matches = {other: match for other in rest if (match := self._match(text, other))}
-            if hit := next((evidence for evidence, is_hit in matches.values() if is_hit), None):
-                return hit, True
+            for match in matches.values():
+                if match.is_enough:
+                    return match
             if matches:
                 other = text if text in matches else next(iter(matches))
-                shared[other] = matches[other][0]
+                shared[other] = matches[other].evidence
         is_enough = len(shared) == len(texts) and sum(map(word_count, texts)) >= _FEWEST_WORDS
-        return next(iter(shared.values()), ""), is_enough
+        return _Match(next(iter(shared.values()), ""), is_enough)
 
-    def _match(self, text: str, other: str) -> tuple[str, bool] | None:
-        """Return what two texts share and whether it counts alone, None when it is not enough for either."""
+    def _match(self, text: str, other: str) -> _Match | None:
+        """Return what two texts share, None when it is not enough even where all texts of a row share as much."""
         (left, one), (right, two) = _parts(text), _parts(other)
         smaller = min(len(one), len(two))
         share = len(one & two) / smaller if smaller else float(text == other)
         if share >= self._settings.share:
             words_of_both = min(count_of_parts(left), count_of_parts(right))
-            return f"{share:.0%} of the trigrams of {words_of_both} words", words_of_both >= self._settings.long_from
+            evidence = f"{share:.0%} of the trigrams of {words_of_both} words"
+            return _Match(evidence, words_of_both >= self._settings.long_from)
         run = words_long(min(left, right, key=len), self._settings.run)
         if min(len(left), len(right)) >= run and _share_run(left, right, run):
-            return f"a run of {self._settings.run} words", True
+            return _Match(f"a run of {self._settings.run} words", is_enough=True)
         if near := likeness(text, other, NearSettings()):
+            measure, value = near
             is_long = min(count_of_parts(left), count_of_parts(right)) >= self._settings.long_from
-            return f"{near[0]} {near[1]}", is_long
+            return _Match(f"{measure} {value}", is_long)
         return None
 
 
@@ -286,7 +296,8 @@ def _share_run(left: list[str], right: list[str], length: int) -> bool:
     runs = {tuple(shorter[at : at + length]) for at in range(len(shorter) - length + 1)}
     trigrams = set(zip(shorter, shorter[1:], shorter[2:], strict=False))
     shared = bytes(map(trigrams.__contains__, zip(longer, longer[1:], longer[2:], strict=False)))
-    at = shared.find(begin := b"\1" * (length - 2))
+    begin = b"\1" * (length - 2)
+    at = shared.find(begin)
     while at >= 0 and tuple(longer[at : at + length]) not in runs:
         at = shared.find(begin, at + 1)
     return at >= 0

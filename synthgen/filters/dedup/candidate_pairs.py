@@ -96,16 +96,16 @@ class KeyFile:
         return CandidatePairs(np.setdiff1d(self._listed, before, assume_unique=True), bool(self._crowded))
 
     def _groups(self, alive: npt.NDArray[np.bool_]) -> Iterator[tuple[_Packed, _Packed]]:
-        """Yield the `sharing` places of each column."""
+        """Yield the `shared_places` places of each column."""
         stays = alive[self._place]
         for file in self._columns:
             file.seek(0)
             keys = np.fromfile(file, dtype=np.uint64)
             here = stays & (keys != 0)
-            yield sharing(keys[here], self._place[here])
+            yield shared_places(keys[here], self._place[here])
 
 
-def sharing(keys: _Packed, places: Numbers) -> tuple[_Packed, _Packed]:
+def shared_places(keys: _Packed, places: Numbers) -> tuple[_Packed, _Packed]:
     """Return those places whose keys others have too, by key, then place, each with what is left of its key.
 
     Of each key the upper bits are kept and the place is put below them, so that sorting plain numbers brings the places

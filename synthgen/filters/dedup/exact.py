@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from synthgen.filters.base import Drop, FilterSpec, SetFilter, SetRows
-from synthgen.filters.dedup.candidate_pairs import sharing
+from synthgen.filters.dedup.candidate_pairs import shared_places
 from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.similarity import VERSIONS, columns_of_texts, compared_texts, ranks
 from synthgen.formats import Format
@@ -63,7 +63,7 @@ class ExactDuplicates(SetFilter):
         """Yield number and reason of every row but one of each group of duplicates; that of least `ranks` stays."""
         parts = [(numbers, *halves) for numbers, halves in rows.mapped(partial(_digested, self._format))]
         numbers, keys, more = (np.concatenate(part) for part in zip(*parts, strict=True))
-        _, shared = sharing(keys, np.arange(len(keys)))
+        _, shared = shared_places(keys, np.arange(len(keys)))
         if not len(shared):
             return
         shared.sort()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,14 @@ class SemanticSettings:
     def __post_init__(self) -> None:
         if not 0 < self.similarity <= 1:
             raise ValueError(f"similarity = {self.similarity} is not above 0 and at most 1")
+
+
+class _ComparedTable(NamedTuple):
+    """A table's rows as they are compared, with their ranks, and their texts by column."""
+
+    ranks: npt.NDArray[np.uint64]
+    columns: list[list[str]]
+    rows: list[ComparedRow]
 
 
 class SemanticDuplicates(SetFilter):
@@ -80,11 +88,11 @@ class SemanticDuplicates(SetFilter):
 
     def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
         """Yield number and reason of the rows to drop: rows by `ranks`, each that is like one kept before it."""
-        parts = [(numbers, *read) for numbers, read in rows.mapped(partial(_read, self._format))]
-        numbers, ranks_ = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
-        order = np.lexsort((numbers, ranks_))
-        compared = [row for part in parts for row in part[3]]
-        columns = (chain.from_iterable(same) for same in zip(*(part[2] for part in parts), strict=True))
+        places, tables = zip(*rows.mapped(partial(_read, self._format)), strict=True)
+        numbers = np.concatenate(places)
+        order = np.lexsort((numbers, np.concatenate([table.ranks for table in tables])))
+        compared = [row for table in tables for row in table.rows]
+        columns = (chain.from_iterable(same) for same in zip(*(table.columns for table in tables), strict=True))
         fields = [self._encoder().embed(list(column))[order] for column in columns]
         gone: set[int] = set()
         for first, second, score in alike_before(fields, self._settings.similarity):
@@ -113,10 +121,11 @@ _SHARED = VERSIONS | {"encoder": sentence_encoder.VERSION}
 SPEC = FilterSpec(SemanticDuplicates, SemanticSettings, runs="named", check="deduplication", place=80, shared=_SHARED)
 
 
-def _read(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], list[list[str]], list[ComparedRow]]:
-    """Return the ranks, the columns of texts and the compared rows of a table."""
-    compared = [ComparedRow.of(format_, row["id"], row) for row in table.to_pylist()]
-    return ranks(table), [column.to_pylist() for column in columns_of_texts(format_, table)], compared
+def _read(format_: Format, table: pa.Table) -> _ComparedTable:
+    """Return a table as it is compared."""
+    columns = [column.to_pylist() for column in columns_of_texts(format_, table)]
+    rows = [ComparedRow.of(format_, row["id"], row) for row in table.to_pylist()]
+    return _ComparedTable(ranks(table), columns, rows)
 
 
 def _drop(old: ComparedRow, score: float) -> Drop:

@@ -62,13 +62,17 @@ class Agreement:
         self.counts[cell, ANSWERABLE if answer else UNANSWERABLE] += 1
         guess = squad_normalise(answer)
         normalised = [squad_normalise(gold) for gold in golds] or [""]
-        exact, guess_words = float(guess in normalised), words_and_letters(guess)[0]
-        overlap = max(token_f1(guess_words, words_and_letters(gold)[0]) for gold in normalised) if golds else exact
-        self.exact, self.f1 = self.exact + exact, self.f1 + overlap
-        if (max(overlap, exact) >= self.min_f1) if golds else not answer:
+        exact = f1 = float(guess in normalised)
+        if golds:
+            guess_words = words_and_letters(guess)[0]
+            f1 = max(token_f1(guess_words, words_and_letters(gold)[0]) for gold in normalised)
+        self.exact += exact
+        self.f1 += f1
+        agrees = max(f1, exact) >= self.min_f1 if golds else not answer
+        if agrees:
             self.agreed += 1
             return None
-        return {"answers": list(golds), "said": answer, "f1": round(overlap, 3)}
+        return {"answers": list(golds), "said": answer, "f1": round(f1, 3)}
 
     def metadata(self, calibration: Agreement | None) -> dict[str, Any]:
         """Return agreement, the confusion matrix by label, and the share of wrong labels or why there is none."""

@@ -27,7 +27,7 @@ from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE, SpanFormat
-from synthgen.models.device import batch_size, placed, read_in_parts
+from synthgen.models.device import batch_size, read_in_parts, to_device
 from synthgen.models.encoder import choice_scores, head_class, padded_inputs, pair_ids, span_logits, windows
 from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require, weights_sha256
 from synthgen.text.json_text import read_json_object
@@ -71,7 +71,7 @@ class _Checkpoint(Annotator):
         if missing := sorted(loaded["missing_keys"]):
             trained_as = auto_class.removeprefix("AutoModelFor")
             raise UserError(f"{option} {checkpoint} was not trained for {trained_as}: it has no {', '.join(missing)}")
-        self.model = placed(model)
+        self.model = to_device(model)
         self._batch = batch_size(self.model)
 
     def metadata(self) -> dict[str, Any]:
@@ -178,8 +178,8 @@ class SpanVerifier(_Checkpoint):
         """Return the answer to each row's question."""
         may_be_none = UNANSWERABLE in self._format.labels
         places = (best_place(scored, may_be_none=may_be_none) for scored in self._scored(rows))
-        placed = zip(rows, places, strict=True)
-        return [Annotation(row["context"][slice(*place)].strip() if place else "") for row, place in placed]
+        answered = zip(rows, places, strict=True)
+        return [Annotation(row["context"][slice(*place)].strip() if place else "") for row, place in answered]
 
     def places(self, rows: Sequence[Row], within: Sequence[Stretch]) -> list[Stretch | None]:
         """Return where in each context the best answer is that touches nothing but the stretch of `within`."""

@@ -120,15 +120,16 @@ class Verify(Filter):
             format_, shares = self._context.format, annotation.shares
             every = np.array([shares[label] for label in format_.labels], dtype=np.float32)
             self._soft_labels[row_id] = every, shares[format_.cell(row)]
-        if (difference := self._agreement.add(row, annotation)) is None:
+        difference = self._agreement.add(row, annotation)
+        is_unsure = annotation.shares.get(annotation.text, 1.0) < self._min_confidence
+        if difference is None or (is_unsure and not annotation.unread):
             return None
+        return Drop(self._reason(annotation), json.dumps(difference, ensure_ascii=False))
+
+    def _reason(self, annotation: Annotation) -> str:
         if annotation.unread:
-            reason = "not judged"
-        elif annotation.shares.get(annotation.text, 1.0) < self._min_confidence:
-            return None
-        else:
-            reason = "disputed answer" if isinstance(self._context.format, SpanFormat) else "disputed label"
-        return Drop(reason, json.dumps(difference, ensure_ascii=False))
+            return "not judged"
+        return "disputed answer" if isinstance(self._context.format, SpanFormat) else "disputed label"
 
     def _calibration(self) -> Agreement | None:
         """Return the agreement with real rows that the annotator was not trained on, None when there are none."""
@@ -151,11 +152,12 @@ class Verify(Filter):
 
 def annotator_parents(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """Return a manifest's parents for the annotators that a set's checks name: what chose its rows has a licence."""
-    roles, keys = {"verify": "verifier", "judge": "judge"}, ("name", "revision", "licence")
     metadata = checks.get(CHECK, {})
-    return tuple(
-        {"role": role, **{key: metadata[name][key] for key in keys}} for name, role in roles.items() if name in metadata
-    )
+    parents = []
+    for name, role in (("verify", "verifier"), ("judge", "judge")):
+        if name in metadata:
+            parents.append({"role": role} | {key: metadata[name][key] for key in ("name", "revision", "licence")})
+    return tuple(parents)
 
 
 def soft_label_model(checks: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from synthgen.dataset.ledger import Ledger
 from synthgen.engines import Engine, Reply, Request, Sampling
-from synthgen.engines.arguments import of_replies, recorded
+from synthgen.engines.arguments import manifest_arguments, reply_arguments
 from synthgen.engines.asker import KEPT, Asker
 from synthgen.engines.batch import MOST_REQUESTS
 from synthgen.engines.budget import Budget
@@ -45,11 +45,12 @@ def open_judge(format_: Format, config: JudgeConfig, model: str = "") -> LLMJudg
     `http://HOST/v1[#NAME]` is an endpoint, a `.jsonl` file a script of replies, anything else a model for vLLM. Raises
     UserError when no model is named, for one that cannot be found, and for a format that has no label to judge.
     """
-    ref, shared = model or config.model, config.shared
+    ref, generator = model or config.model, config.generator
     check_judge(format_, ref)
-    if shared is not None and shared[1] is not None and shared[0].ref == ref:
-        return LLMJudge(format_, config, shared[0], shared[1], owned=False, budget=_budget(config, shared[0]))
-    engine = (EngineConfig.of if shared is None else EngineConfig.beside)(ref, config.options)
+    if generator and generator.start and generator.model.ref == ref:
+        budget = _budget(config, generator.model)
+        return LLMJudge(format_, config, generator.model, generator.start, owned=False, budget=budget)
+    engine = EngineConfig.beside(ref, config.options) if generator else EngineConfig.of(ref, config.options)
 
     def start() -> Engine:
         """Return the engine; batches are kept where the judge's replies are."""
@@ -63,12 +64,13 @@ def open_judge(format_: Format, config: JudgeConfig, model: str = "") -> LLMJudg
 def _budget(config: JudgeConfig, model: ResolvedModel, *, free: bool = False) -> Budget:
     """Return what the judge may cost: beside a generator, with what that costs; nothing where it runs here (`free`)."""
     money, batch = config.options.money, config.options.batch
-    if config.shared is None:
+    if config.generator is None:
         return Budget(prices=money.prices(model.ref, batch=batch), max_cost=money.max_cost)
-    generator, _, run = config.shared
-    prices = None if free and model.ref != generator.ref else money.prices_beside(model.ref, generator=generator.ref)
+    generator = config.generator.model.ref
+    is_free = free and model.ref != generator
+    prices = None if is_free else money.prices_beside(model.ref, generator=generator)
     budget = Budget(prices=prices, max_cost=money.max_cost)
-    budget.join(run)
+    budget.join(config.generator.budget)
     return budget
 
 
@@ -107,7 +109,7 @@ class LLMJudge(Annotator):
         self._key = "answer" if format_.name == "span" else "label"
         self._names = LETTERS[: len(format_.labels)] if format_.name == "choice" else format_.labels
         """What the labels are called in a prompt: letters for the places of options."""
-        self.rows_at_once = MOST_REQUESTS if config.options.batch and config.shared is None else 64
+        self.rows_at_once = MOST_REQUESTS if config.options.batch and config.generator is None else 64
 
     @property
     def replies(self) -> Ledger:
@@ -140,7 +142,7 @@ class LLMJudge(Annotator):
         }
         prompt, options = PROMPTS[self._format.name].replace("{{", "{").replace("}}", "}"), self._config.options
         if options.arguments and not self._model.url:
-            model["engine_args"] = recorded(options.arguments)
+            model["engine_args"] = manifest_arguments(options.arguments)
         if options.thinking:
             model["thinking"] = True
         prices, tokens = self._asker.budget.prices, dict(zip(("prompt", "output"), self._tokens, strict=True))
@@ -160,7 +162,7 @@ class LLMJudge(Annotator):
         if replies is None:
             return Ledger(Path(":memory:"))
         replies.mkdir(parents=True, exist_ok=True)
-        served = of_replies(recorded(self._config.options.arguments)) if not self._model.url else None
+        served = reply_arguments(manifest_arguments(self._config.options.arguments)) if not self._model.url else None
         details = [self._model.url, json.dumps(served, sort_keys=True) if served else ""]
         names = (self._model.ref, self._model.revision, *filter(None, details))
         model = blake2b("\n".join(names).encode(), digest_size=8)

@@ -108,7 +108,9 @@ def personal_data(text: str) -> tuple[str, str] | None:
     (('email', 'ann.lee@posteo.de'), None)
     """
     for kind, (pattern, confirms) in KINDS.items():
-        for match in pattern.finditer(text) if _NEEDS[kind].search(text) else ():
+        if not _NEEDS[kind].search(text):
+            continue
+        for match in pattern.finditer(text):
             if confirms(match[0]):
                 return kind, match[0]
     return None

@@ -105,7 +105,7 @@ def with_new_words(format_: Format, rows: Sequence[Row], real: Sequence[Row]) ->
 
 
 def _holds(format_: Format, row: Row, word: artefacts.NewWord) -> bool:
-    texts = (text for text, label in artefacts.labelled(format_, row) if label == word.label)
+    texts = (text for text, label in artefacts.labelled_texts(format_, row) if label == word.label)
     return any(word.text in artefacts.words_and_pairs(text) for text in texts)
 
 
@@ -120,7 +120,7 @@ def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float])
     while gains and len(kept) > LEAST_LEFT * len(rows):
         remaining = [rows[place] for place in kept]
         cells = np.array([format_.cell(row) for row in remaining])
-        labels = artefacts.occurring(format_, cells.tolist())
+        labels = artefacts.occurring_labels(format_, cells.tolist())
         probabilities = artefacts.guesses(format_, remaining)
         majority = 100 * max(Counter(cells.tolist()).values()) / len(cells)
         right = {name: np.array(labels)[probabilities[name].argmax(axis=1)] == cells for name in gains}

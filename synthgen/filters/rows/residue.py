@@ -55,7 +55,8 @@ class Residue(RowFilter):
         """Return the first rule that a text breaks, with the words that show it."""
         for path, text in row_texts(self._format, row).items():
             if fault := _fault(text, self._prompt):
-                return Drop(fault[0], f"{path}: {fault[1]}")
+                reason, words = fault
+                return Drop(reason, f"{path}: {words}")
         return None
 
 
@@ -65,8 +66,10 @@ SPEC = FilterSpec(Residue, builder=lambda context, _: Residue(context.format, co
 @lru_cache(CACHED_TEXTS)
 def _fault(text: str, prompt: frozenset[str]) -> tuple[str, str] | None:
     text = _read(text)
+    if fault := residue(text):
+        return fault
     copied = next((run for run in _runs(text) if run in prompt), None)
-    return residue(text) or (("prompt leakage", copied) if copied else None)
+    return ("prompt leakage", copied) if copied else None
 
 
 def residue(text: str) -> tuple[str, str] | None:

@@ -1,9 +1,9 @@
 """Format and length: what no reader would take for an example of the task.
 
 Lengths are in words, two letters of a script without spaces counting as one, and where `max_tokens` is set in pieces of
-the XLM-R vocabulary. Repetition follows Gopher's rules
-(Rae et al. 2021, appendix A.1.1), scaled to texts of a sentence: one word, or one phrase, over and over. The limits are
-those that real rows keep: benchmarks/filters_planted.py counts how many of 20,000 do not.
+the XLM-R vocabulary. Repetition follows Gopher's rules (Rae et al. 2021, appendix A.1.1), scaled to texts of a
+sentence: one word, or one phrase, over and over. The limits are those that real rows keep:
+benchmarks/filters_planted.py counts how many of 20,000 do not.
 """
 
 import re

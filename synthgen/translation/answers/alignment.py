@@ -8,7 +8,7 @@ from typing import Any
 
 from synthgen import console
 from synthgen.errors import IncompleteError, UserError
-from synthgen.models.device import batch_size, placed, read_in_parts
+from synthgen.models.device import batch_size, read_in_parts, to_device
 from synthgen.models.loading import load_model, load_tokenizer, require
 from synthgen.models.packs import resolve
 
@@ -26,7 +26,7 @@ class Aligner:
         self.ref, model = ref, resolve(ref)
         self.revision = model.revision
         self._tokenizer = load_tokenizer(model.path)
-        self._encoder = placed(load_model("AutoModel", model.path))
+        self._encoder = to_device(load_model("AutoModel", model.path))
         self._layer = min(layer, self._encoder.config.num_hidden_layers)
 
     def align(self, pairs: Sequence[tuple[str, Span, str]]) -> list[list[Span]]:

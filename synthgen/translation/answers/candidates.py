@@ -28,7 +28,7 @@ _EDGE = " \t\n.,;:!?\"'“”«»()[]{}¿¡،؛؟۔।॥。，、；：！？�
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Projection:
     """An accepted answer: its span in the translated passage and the ways that gave it."""
 
     span: Span
@@ -92,16 +92,16 @@ def search(text: str, stretch: Span, answer: str, *, share: float | None = None)
     return snap_to_words(text, (stretch[0] + near.dest_start, stretch[0] + near.dest_end))
 
 
-def consensus(candidates: Mapping[str, Span]) -> Candidate | None:
+def consensus(candidates: Mapping[str, Span]) -> Projection | None:
     """Return the span two ways agree on: overlapping by 0.7 of their union; the first of the ways sets the ends.
 
     >>> consensus({"markers": (10, 20), "search": (30, 40), "alignment": (10, 19)})
-    Candidate(span=(10, 20), ways=('markers', 'alignment'))
+    Projection(span=(10, 20), ways=('markers', 'alignment'))
     """
     for way, span in candidates.items():
         others = [other for other, its_span in candidates.items() if other != way and agree(span, its_span)]
         if others:
-            return Candidate(span, (way, *others))
+            return Projection(span, (way, *others))
     return None
 
 

@@ -9,7 +9,7 @@ from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.formats.base import Row
 from synthgen.translation.answers import candidates
 from synthgen.translation.answers.alignment import Aligner
-from synthgen.translation.answers.candidates import Candidate, Span, consensus, region
+from synthgen.translation.answers.candidates import Projection, Span, consensus, region
 from synthgen.translation.backends.base import Backend, Translation, TranslationFailure
 
 Texts = dict[str, Translation]
@@ -28,7 +28,7 @@ class ProjectedAnswer:
     span: Span
     alone: str
     candidates: dict[str, Span] = field(default_factory=dict)
-    projection: Candidate | None = None
+    projection: Projection | None = None
 
     @property
     def text(self) -> str:
@@ -122,7 +122,7 @@ class AnswerProjector:
         texts = [each.passage.text[slice(*each.candidates[way])] for each, way in open_pairs]
         for (each, way), back in zip(open_pairs, self._translate(texts, self.target, self.source), strict=True):
             if each.projection is None and back is not None and candidates.round_trip_matches(each.text, back):
-                each.projection = Candidate(each.candidates[way], (way, "round trip"))
+                each.projection = Projection(each.candidates[way], (way, "round trip"))
 
     def _translate(self, texts: Sequence[str], source: str, target: str) -> list[str | None]:
         outcomes = self.backend.translate([(text,) for text in texts], source, target) if texts else []
@@ -142,7 +142,7 @@ def _with_records(answers: list[ProjectedAnswer], records: Records) -> list[Proj
         each.candidates = {way: (start, end) for way, (start, end) in record["candidates"].items()}
         if "text" in record:
             span = (record["start"], record["start"] + len(record["text"]))
-            each.projection = Candidate(span, tuple(record["ways"]))
+            each.projection = Projection(span, tuple(record["ways"]))
     return answers
 
 

@@ -65,7 +65,7 @@ class LlmTranslator:
             "prompt": PROMPT,
             "temperature": 0,
             "most_characters": MOST_CHARACTERS,
-            **options.recorded(),
+            **options.reply_settings(),
         }
         self.items_at_once = MOST_REQUESTS if options.batch else 256
         money = options.money
