@@ -1,5 +1,6 @@
 """The two exceptions with an exit code, and the wording of common error messages."""
 
+import codecs
 import difflib
 import errno
 from collections import Counter
@@ -57,8 +58,10 @@ def listed(names: Iterable[object], most: int = 40) -> str:
 
 def not_utf8(where: object, error: UnicodeDecodeError) -> UserError:
     """Return the error for text that is not UTF-8, with the line that converts it."""
-    byte = f"{error.reason} (0x{error.object[error.start]:02x})"
+    byte = f"{error.reason} (0x{error.object[error.start]:02x}) at byte {error.start}"
     convert = "`iconv -f windows-1252 -t utf-8`, or from gb18030 for Chinese, windows-1256 for Arabic, …"
+    if error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        convert = "`iconv -f utf-16 -t utf-8`: its first bytes say that it is UTF-16"
     return UserError(f"{where} is not UTF-8: {byte}; convert it, e.g. with {convert}")
 
 

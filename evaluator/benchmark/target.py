@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, unknown
-from synthgen.runtime.files import read_toml
 from synthgen.runtime.integrity import known_sha256
+from synthgen.text.toml_text import read_toml
 
 
 class UnlabelledError(UserError):

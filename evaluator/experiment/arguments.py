@@ -21,9 +21,10 @@ from evaluator.stats.score_table import some_of
 from evaluator.store import check_store
 from evaluator.tracking.backend import check_tracker
 from synthgen.dataset.samples import SAMPLES
-from synthgen.errors import UserError, refuse, unknown
+from synthgen.errors import UserError, refuse, shorten, unknown
 from synthgen.runtime.numbers import from_1
 from synthgen.runtime.ray_cluster import LOCAL, check_address
+from synthgen.text.digits import whole_number
 
 DEFAULTS = {"recipe": "xtreme", "select": "last"}
 MOST_SEEDS, MOST_LACKING = 1_000, 3
@@ -233,17 +234,18 @@ def select_languages(targets: Sequence[Target], names: Sequence[str]) -> dict[st
 
 def parse_size(text: str | int, arms: Sequence[Arm] | None = None) -> int:
     """Return a size: a number of rows, FULL for `full`, of `ARM/N` a part of an arm's rows."""
-    arm, slash, number = str(text).rpartition("/")
+    arm, slash, digits = str(text).rpartition("/")
     if text == "full":
         return FULL
-    if not number.isdecimal() or int(number) < 1 or (slash and not arm):
-        raise UserError(f"--sizes {text}; allowed: 'full', whole numbers from 1, and fractions of an arm: real/4")
+    if not (number := whole_number(digits)) or (slash and not arm):
+        allowed = "'full', whole numbers from 1, and fractions of an arm: real/4"
+        raise UserError(f"--sizes {shorten(str(text))}; allowed: {allowed}")
     if not slash or arms is None:
-        return int(number)
+        return number
     rows = {each.name: each.rows for each in arms}
     if arm not in rows:
         raise unknown("arm", arm, rows, where=f"--sizes {text}")
-    return max(1, rows[arm] // int(number))
+    return max(1, rows[arm] // number)
 
 
 def parse_seeds(text: str | int) -> tuple[int, ...]:
@@ -253,12 +255,17 @@ def parse_seeds(text: str | int) -> tuple[int, ...]:
     ((0, 1, 2), (0, 2, 3, 4))
     """
     parts = [part.strip().partition("-") for part in str(text).split(",")]
-    spans = [(low, high if dash else low) for low, dash, high in parts]
-    if not all(number.isdecimal() for span in spans for number in span):
-        raise UserError(f"--seeds {text}; allowed: a number of seeds from 1, such as 5, or a list, such as 0,2-4")
+    shown = shorten(str(text))
+    spans = [(_seed(low, shown), _seed(high if dash else low, shown)) for low, dash, high in parts]
     if len(parts) == 1 and not parts[0][1]:
-        spans = [("0", str(int(parts[0][0]) - 1))]
-    seeds = [seed for low, high in spans for seed in range(int(low), min(int(high), MOST_SEEDS) + 1)]
+        spans = [(0, spans[0][0] - 1)]
+    seeds = [seed for low, high in spans for seed in range(low, min(high, MOST_SEEDS) + 1)]
     if not seeds or len(set(seeds)) < len(seeds) or max(seeds) >= MOST_SEEDS:
-        raise UserError(f"--seeds {text}; allowed: at least one seed, no seed twice, each below {MOST_SEEDS}")
+        raise UserError(f"--seeds {shown}; allowed: at least one seed, no seed twice, each below {MOST_SEEDS}")
     return tuple(sorted(seeds))
+
+
+def _seed(digits: str, shown: str) -> int:
+    if (number := whole_number(digits)) is None:
+        raise UserError(f"--seeds {shown}; allowed: a number of seeds from 1, such as 5, or a list, such as 0,2-4")
+    return number

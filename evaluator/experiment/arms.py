@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.experiment.parts import ArmPart, Corpus, check_shares, most_rows, shared
+from synthgen.corpora.readers.text import read_lines as read_text_lines
 from synthgen.dataset.manifest import dataset_format, is_finished, read_intact_manifest, scale_counts
 from synthgen.errors import UserError, shorten
 from synthgen.runtime.files import file_sha256
@@ -302,5 +303,4 @@ def text_files(path: Path) -> list[Path]:
 def read_lines(files: Sequence[Path]) -> Iterator[str]:
     """Yield the lines that hold text."""
     for path in files:
-        with path.open(encoding="utf-8-sig", newline="\n") as file:
-            yield from (line.strip() for line in file if line.strip())
+        yield from (line.strip() for line in read_text_lines(path) if line.strip())

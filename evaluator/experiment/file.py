@@ -8,7 +8,6 @@ optional = ["translated"]   names of data that need not be there: what arms have
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,11 +19,12 @@ from evaluator.experiment.arms import MLM, expanded, parse_arm
 from evaluator.experiment.steps import DataSteps, Fault, Step, error_text, faults_of, read_step
 from synthgen.dataset.manifest import is_finished
 from synthgen.errors import UserError, shorten, unknown
-from synthgen.runtime.files import check_writable, read_toml
+from synthgen.runtime.files import check_writable
 from synthgen.runtime.public_function import check_bounds, converted
 from synthgen.runtime.typer_command import option_names
 from synthgen.text.escape import one_line
-from synthgen.text.toml_text import TomlText, read_toml_text
+from synthgen.text.plain_text import read_plain_text
+from synthgen.text.toml_text import TomlFault, TomlText, parse_toml, read_toml_text, toml_values
 
 OWN_KEYS = ("folder", "optional", "data", "arms")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -86,7 +86,8 @@ def parse_experiment(path: Path, changes: Sequence[str] = (), data: Mapping[str,
 
     `data` are the places of data in place of those that the file names or makes.
     """
-    values = read_toml(path, "the experiment ")
+    text = read_plain_text(path, "the experiment ")
+    values = toml_values(text, path)
     changed = frozenset(_apply(values, change) for change in changes)
     folder, of_folder = Path("runs") / path.stem, list[Fault]()
     if "folder" in values and not (of_folder := faults_of(("folder",), partial(_check_folder, values["folder"]))):
@@ -99,7 +100,7 @@ def parse_experiment(path: Path, changes: Sequence[str] = (), data: Mapping[str,
     of_arms = _arm_faults(arms, read.places, read.finished)
     return ExperimentFile(
         path=path,
-        text=read_toml_text(path.read_text(encoding="utf-8-sig")),
+        text=read_toml_text(text),
         changed=changed,
         folder=folder,
         places=read.places,
@@ -122,8 +123,8 @@ def _apply(values: dict[str, Any], change: str) -> str:
     """Set a value as `KEY=VALUE` says, and return the key; a value that is not TOML is a text."""
     key, equals, text = change.partition("=")
     try:
-        nested: Any = tomllib.loads(f"{key} = 0")
-    except ValueError:
+        nested: Any = parse_toml(f"{key} = 0")
+    except TomlFault:
         nested = {}
     if not equals or not nested:
         raise UserError(f"--set {change}: expected KEY=VALUE, such as seeds=3 or data.real.n=500")
@@ -136,8 +137,8 @@ def _apply(values: dict[str, Any], change: str) -> str:
         if not isinstance(values, dict):
             raise UserError(f"--set {change}: {name} is not a table")
     try:
-        values[keys[-1]] = tomllib.loads(f"x = {text}")["x"]
-    except ValueError:
+        values[keys[-1]] = parse_toml(f"x = {text}")["x"]
+    except TomlFault:
         values[keys[-1]] = text
     return ".".join(keys)
 

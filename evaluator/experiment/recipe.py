@@ -17,7 +17,7 @@ from synthgen.console import note
 from synthgen.dataset.manifest import Manifest
 from synthgen.errors import UserError, shorten, unknown
 from synthgen.models.encoder import FAMILIES
-from synthgen.runtime.files import read_toml
+from synthgen.text.toml_text import read_toml
 
 INTERMEDIATE = "intermediate"
 HARD, SOFT, WEIGHTED = "hard", "soft", "weighted"

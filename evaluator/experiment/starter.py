@@ -12,8 +12,9 @@ from evaluator.experiment.arguments import CompareArguments
 from evaluator.experiment.file import known_keys
 from evaluator.experiment.presets import preset_path
 from synthgen.errors import UserError
-from synthgen.runtime.files import check_writable, read_toml, write_atomically
+from synthgen.runtime.files import check_writable, write_atomically
 from synthgen.runtime.typer_command import option_help
+from synthgen.text.toml_text import read_toml
 
 STARTER = Path(__file__).with_name("starter.toml")
 WIDTH = 100

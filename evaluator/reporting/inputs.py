@@ -16,6 +16,7 @@ from evaluator.store.tables import ARMS_NAME
 from synthgen.errors import UserError
 from synthgen.runtime.files import format_duration, format_size
 from synthgen.text.json_text import JsonFault, parse_json
+from synthgen.text.plain_text import read_plain_text
 
 SHOWN_APART = frozenset({"dataset_card", "kept", "rejected", "failed", "data", "training"})
 _ENCODER = ("encoder", "encoder_revision", "encoder_note")
@@ -37,9 +38,7 @@ def read_side_file(results: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        document = parse_json(path.read_text(encoding="utf-8-sig"), nan=True)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path.name}: not UTF-8 ({error})") from error
+        document = parse_json(read_plain_text(path), nan=True)
     except JsonFault as fault:
         raise UserError(f"{path.name}: not JSON ({fault})") from fault
     if not isinstance(document, dict):

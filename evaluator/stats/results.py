@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluator.store.tables import RESULTS_NAME
-from synthgen.errors import UserError, unknown
+from synthgen.errors import UserError, not_utf8, unknown
 from synthgen.runtime.files import atomic_file, write_atomically
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.languages import find_language_code, language
@@ -279,11 +279,11 @@ def read_results(source: Path) -> Results:
 
 def _load(line: bytes, *, where: str) -> object:
     try:
-        document = parse_json(line.decode("utf-8"), nan=True)
+        document = parse_json(line.decode("utf-8-sig"), nan=True)
     except JsonFault as fault:
         raise UserError(f"{where}: not JSON ({fault})") from fault
     except UnicodeDecodeError as error:
-        raise UserError(f"{where}: not JSON in UTF-8 ({error})") from error
+        raise not_utf8(where, error) from error
     if not isinstance(document, dict):
         return document
     return {name: None if value != value or value in _INFINITE else value for name, value in document.items()}

@@ -16,7 +16,7 @@ from pathlib import Path
 from evaluator import options
 from evaluator.store.commands import finished_nodes, refuse_address, store_folder
 from evaluator.store.manifest import node_fault
-from evaluator.store.store import Store, has_head
+from evaluator.store.store import STORE_FILE, Store, has_head
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
 from synthgen.runtime.files import atomic_file, check_writable, move, scratch_folder
@@ -51,8 +51,9 @@ def store_pack(store: options.StorePlace, *, out: options.Archive) -> PackedRuns
     """
     root = store_folder(store)
     check_writable(Path(out).parent, f"to --out {out}")
-    folders = list(_whole(root)) if has_head(root) else []
-    if not folders:
+    if not has_head(root):
+        raise UserError(f"{root / STORE_FILE} cannot be read: evaluator store repair {root} writes it again")
+    if not (folders := list(_whole(root))):
         raise UserError(f"no finished runs at {root}; give the --store of `evaluator compare`")
     with (
         atomic_file(Path(out)) as file,
@@ -80,7 +81,7 @@ def store_unpack(archive: options.ArchiveRead, *, store: options.StoreFolder = "
     refuse_address(store)
     path, root = Path(archive), Path(store)
     if not path.is_file():
-        raise UserError(f"{path}: no such file; `evaluator store pack STORE --out {path.name}` writes one")
+        raise UserError(f"{path} is no file; `evaluator store pack STORE --out {path.name}` writes one")
     with scratch_folder(root / "unpacked") as draft:
         _extract(path, draft)
         folders = [folder.parent for folder in sorted(draft.glob(f"*/*/{MANIFEST_NAME}"))]
@@ -122,5 +123,9 @@ def _extract(path: Path, draft: Path) -> None:
                 target = draft / member.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content.read())
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except UserError:
+        raise
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+        if getattr(error, "errno", None):  # a fault of the disk, such as a full one
+            raise
         raise UserError(f"{path} is not an archive of `evaluator store pack`: {error}") from None

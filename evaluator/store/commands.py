@@ -1,5 +1,6 @@
 """`evaluator store`: what a store holds and takes, whether it is as it was written, and the removal of what is not."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,9 +132,10 @@ def refuse_address(store: Path | str) -> None:
 
 
 def finished_nodes(root: Path, *kinds: str) -> Iterator[Path]:
-    """Yield the folders of finished nodes."""
-    for kind in kinds or KINDS:
-        yield from (path.parent for path in sorted((root / kind).glob(f"[!.]*/{MANIFEST_NAME}")))
+    """Yield the folders of finished nodes; OSError for a folder that cannot be read, which `glob` would pass over."""
+    for folder in (root / kind for kind in kinds or KINDS if (root / kind).is_dir()):
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        yield from (folder / name for name in names if (folder / name / MANIFEST_NAME).exists())
 
 
 def _faults(root: Path) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The manifest of a node: what it is made from, its results, the SHA-256 of its files and of the manifest itself."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
 from synthgen.runtime.files import json_sha256, write_atomically
 from synthgen.runtime.integrity import folder_faults, folder_hashes
+from synthgen.text.json_text import read_json_object
+
+_SHAPE = {"kind": str, "key": str, "inputs": dict, "results": dict, "files": dict}
 
 
 def write_node(folder: Path, facts: dict[str, Any]) -> None:
@@ -20,13 +24,21 @@ def write_node(folder: Path, facts: dict[str, Any]) -> None:
 def read_node(folder: Path) -> dict[str, Any]:
     """Return the manifest of a node; UserError when it is not as it was written."""
     try:
-        manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+        manifest = read_json_object(folder / MANIFEST_NAME, nan=True)
         digest = manifest.pop("sha256")
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+    except (UserError, KeyError):
         raise UserError(f"{MANIFEST_NAME} cannot be read") from None
     if digest != json_sha256(manifest):
         raise UserError(f"{MANIFEST_NAME} was changed after it was written: its SHA-256 differs")
-    return dict(manifest)
+    if not _is_of_a_node(manifest):
+        raise UserError(f"{MANIFEST_NAME} is not that of a run")
+    return manifest
+
+
+def _is_of_a_node(manifest: Mapping[str, Any]) -> bool:
+    """Say whether a manifest has what `write_node` writes; its own SHA-256 vouches for nothing else."""
+    has_shape = all(isinstance(manifest.get(name), kind) for name, kind in _SHAPE.items())
+    return has_shape and all(isinstance(digest, str) for digest in manifest["files"].values())
 
 
 def read_own_node(folder: Path, key: str | None = None) -> dict[str, Any]:

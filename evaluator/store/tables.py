@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from synthgen.errors import UserError
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.integrity import file_fault, known_sha256
-from synthgen.text.json_text import parse_json
+from synthgen.text.json_text import read_json
 
 TABLES_FILE, PLAN_NAME = "tables.json", "plan.json"
 RESULTS_NAME, ARMS_NAME, RECORD_NAME, OVERLAP_NAME = "results.jsonl", "arms.json", "experiment.json", "overlap.json"
@@ -55,11 +55,11 @@ def table_faults(root: Path, *, anew: bool = False) -> Iterator[tuple[str, str]]
 
 def _hashes(root: Path) -> dict[str, str] | None:
     """Return the hashes, none where no file has them; None for a file that cannot be read."""
-    try:
-        document = parse_json((root / TABLES_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not (root / TABLES_FILE).exists():
         return {}
-    except (OSError, ValueError):
+    try:
+        document = read_json(root / TABLES_FILE)
+    except UserError:
         return None
     is_whole = isinstance(document, dict) and all(isinstance(digest, str) for digest in document.values())
     return document if is_whole else None

@@ -21,7 +21,7 @@ from evaluator.store import Json
 from synthgen.dataset.manifest import dataset_format, is_finished, read_intact_manifest
 from synthgen.errors import UserError, unknown
 from synthgen.models.packs import resolve
-from synthgen.runtime.files import read_toml
+from synthgen.text.toml_text import read_toml
 
 _FACTOR = re.compile(r"(?:(\d{1,4})\*)?(.+)")
 _PART = re.compile(r"(?:shuffled:|mlm:)?(?P<what>.+?)(?::(?P<rows>[1-9]\d*))?")

@@ -19,8 +19,9 @@ from evaluator.reporting.training import training_hash
 from evaluator.store import Json, Store
 from evaluator.store.tables import PLAN_NAME
 from evaluator.sweep.plan import CostEstimate
+from synthgen.errors import UserError
 from synthgen.runtime.files import write_atomically
-from synthgen.text.json_text import parse_json
+from synthgen.text.json_text import read_json_object
 
 
 def fix_plan(plan: CostEstimate, experiment: Experiment, folders: Sequence[Path]) -> Json:
@@ -109,8 +110,8 @@ def add_cost(document: Json, graph: Graph, store: Store, folders: Sequence[Path]
 
 def _read(folder: Path) -> Json:
     try:
-        return dict(parse_json((folder / PLAN_NAME).read_text(encoding="utf-8"), nan=True))
-    except (FileNotFoundError, ValueError, TypeError):
+        return read_json_object(folder / PLAN_NAME, nan=True)
+    except UserError:
         return {}
 
 

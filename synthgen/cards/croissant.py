@@ -14,7 +14,7 @@ from synthgen.dataset.licences import normalise
 from synthgen.dataset.manifest import Manifest
 from synthgen.dataset.shards import stored_features
 from synthgen.formats.base import Features
-from synthgen.runtime.files import read_toml
+from synthgen.text.toml_text import read_toml
 
 CROISSANT_NAME = "croissant.json"
 _SHARDS = "shards"

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.manifest import Manifest
-from synthgen.runtime.files import read_toml
 from synthgen.text.languages import UNKNOWN_LANGUAGE, language_name
+from synthgen.text.toml_text import read_toml
 
 NOT_DONE, NOT_KNOWN = "not done: ", "not known: "
 Facts = Mapping[str, Any]

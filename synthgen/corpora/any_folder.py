@@ -249,7 +249,8 @@ def _check_labels(dataset: InputDataset, *, is_guess: bool) -> None:
     labels = dataset.format.labels
     columns = [name for name, feature in dataset.features.items() if "names" in feature]
     values = [(value, path) for path, name in product(dataset.paths, columns) for value in _labels(dataset, path, name)]
-    fits = [value in labels or (str(value).isdecimal() and int(value) < len(labels)) for value, _ in values]
+    numbers = {str(number) for number in range(len(labels))}
+    fits = [value in labels or str(value) in numbers for value, _ in values]
     if not all(fits) and (is_guess or not any(fits)):
         value, path = values[fits.index(False)]
         guess = f"task {dataset.task} is a guess from the columns; --task states it"

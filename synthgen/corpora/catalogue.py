@@ -8,10 +8,10 @@ from synthgen.corpora.readers import choices, pairs, record_rows, tagged
 from synthgen.corpora.readers.item import Reader
 from synthgen.errors import unknown
 from synthgen.formats import Format, format_from_manifest
-from synthgen.runtime.files import read_toml
 from synthgen.task.definition import Task
 from synthgen.task.registry import is_task, is_task_file, load_task, prompt_files
 from synthgen.text.languages import ENGLISH
+from synthgen.text.toml_text import read_toml
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Any
 from synthgen.corpora.catalogue import ENTRIES, READERS, CorpusEntry, HubSplit
 from synthgen.corpora.readers.item import Item, Reader
 from synthgen.errors import UserError, unknown
-from synthgen.runtime.files import read_toml
 from synthgen.text.languages import ENGLISH, base_language
+from synthgen.text.toml_text import read_toml
 
 _CODE = r"(?P<language>[a-z]{2,3})"
 

@@ -18,6 +18,7 @@ from synthgen.runtime.files import json_sha256, write_atomically
 from synthgen.runtime.integrity import folder_faults
 from synthgen.runtime.notebook import data_frame, html_table
 from synthgen.text.json_text import JsonFault, parse_json
+from synthgen.text.plain_text import read_plain_text
 
 _LISTS = ("columns", "labels", "parents")
 _MAPPINGS: tuple[str, ...] = ("rejected", "label_counts", "files", "attempts", "sampling", "versions", "definitions")
@@ -241,10 +242,7 @@ def read_manifest(folder: Path | str, *, faults: list[str] | None = None) -> Man
         again = "the command that writes it finishes it" if (folder / LEDGER_NAME).is_file() else make_one(folder)
         raise UserError(f"{folder} is not a finished dataset folder: it has no {MANIFEST_NAME}; {again}")
     path = folder / MANIFEST_NAME
-    try:
-        return Manifest.from_json(path.read_text(encoding="utf-8"), where=str(path), faults=faults)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
+    return Manifest.from_json(read_plain_text(path), where=str(path), faults=faults)
 
 
 def read_intact_manifest(folder: Path | str, *parts: str) -> Manifest:

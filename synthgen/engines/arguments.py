@@ -7,8 +7,8 @@ from typing import Any
 
 from synthgen.errors import UserError, plain_os_error, refuse
 from synthgen.models.loading import weights_sha256
-from synthgen.runtime.files import read_toml
 from synthgen.runtime.provenance import public_values
+from synthgen.text.toml_text import read_toml
 
 Arguments = Mapping[str, Any]
 

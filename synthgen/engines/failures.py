@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from synthgen.engines.base import TRUNCATED, UNREADABLE, Reply, text_reply
+from synthgen.text.digits import whole_number
 from synthgen.text.json_text import JsonFault, parse_json
 
 BUSY = (429, 503, 529)
@@ -103,8 +104,8 @@ def busy_or_code(code: object) -> object:
     """Return the code of an error as a status where it stands for one: a number as text, a word for no room."""
     if not isinstance(code, str):
         return code
-    if code.isdecimal():
-        return int(code)
+    if (number := whole_number(code)) is not None:
+        return number
     return BUSY[0] if _NO_ROOM.search(code) else code
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, refuse
-from synthgen.runtime.files import read_toml
+from synthgen.text.toml_text import read_toml
 
 MILLION = 1_000_000
 BATCH_SHARE = 0.5

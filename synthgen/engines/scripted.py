@@ -22,6 +22,7 @@ from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Reques
 from synthgen.errors import UserError, plain_os_error
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.json_text import parse_json
+from synthgen.text.plain_text import read_plain_text
 
 Fault = Literal["http", "busy", "timeout", "refused", "crash"]
 Answer = str | Exception
@@ -66,10 +67,7 @@ def resolve_replies(ref: str, _timeout: float) -> ResolvedModel:
 
 def read_replies(path: Path) -> Callable[[Request], Line]:
     """Return an answer function over a file of replies; UserError with the line that is not one."""
-    try:
-        texts = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a file of replies: {error}") from None
+    texts = read_plain_text(path, "the replies ").split("\n")
     lines = [_line(text, where=f"{path}:{number}") for number, text in enumerate(texts, 1) if text.strip()]
     if not lines:
         raise UserError(f'{path} has no replies; give one JSON object per line, such as {{"text": "It rains."}}')

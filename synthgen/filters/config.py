@@ -27,8 +27,9 @@ from synthgen.filters.labels.checkpoint import check_verifier
 from synthgen.filters.labels.llm_judge import check_judge
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.models.sentence_encoder import find_encoder
-from synthgen.runtime.files import file_sha256, read_toml, write_atomically
+from synthgen.runtime.files import file_sha256, write_atomically
 from synthgen.runtime.provenance import public_settings, version_hash
+from synthgen.text.toml_text import read_toml
 
 VERSION = 1
 """Raise it when what the filters say of a row or a set is put together otherwise."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, clean_text, integer, listed, string, text_fault
+from synthgen.text.digits import whole_number
 
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 _JOINER = "\u200d"
@@ -131,9 +132,9 @@ def locate(context: str, answer: str, start: str | None = None) -> int:
     10
     """
     if start is not None:
-        if not start.isdecimal() or context[int(start) : int(start) + len(answer)] != answer:
+        if (number := whole_number(start)) is None or context[number : number + len(answer)] != answer:
             raise ParseError("answer is not at its offset")
-        return int(start)
+        return number
     starts = [match.start() for match in re.finditer(f"(?={re.escape(answer)})", context)]
     if not starts:
         raise ParseError("answer not in context")

@@ -12,7 +12,7 @@ from synthgen.engines import DEFAULT_TIMEOUT
 from synthgen.engines.arguments import reply_arguments
 from synthgen.engines.budget import Budget
 from synthgen.engines.config import EngineConfig, StartEngine
-from synthgen.errors import UserError, refuse
+from synthgen.errors import UserError, refuse, shorten
 from synthgen.filters.base import FilterContext, Generator
 from synthgen.filters.config import FilterConfig
 from synthgen.formats.tags import TagsFormat
@@ -23,6 +23,7 @@ from synthgen.generation.teacher import Teacher
 from synthgen.models.packs import PREFIX, ResolvedModel
 from synthgen.task.definition import Task
 from synthgen.task.registry import load_task
+from synthgen.text.json_text import LARGEST_INTEGER
 from synthgen.text.languages import language_code
 
 DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
@@ -147,6 +148,8 @@ def check_n(n: int | str) -> None:
         raise UserError(f"--n '{n}' is not a number; give a whole number, 'real' or '10x'") from None
     if number < 1:
         raise UserError(f"--n {number} is less than 1; give a whole number, 'real' or '10x'")
+    if number > LARGEST_INTEGER:
+        raise UserError(f"--n {shorten(str(number))} has more than 64 bits; give a whole number, 'real' or '10x'")
 
 
 def is_structured(decoding: str | None, model: str = "") -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from synthgen.errors import UserError
 from synthgen.formats.answer_windows import MAX_QUESTION_LENGTH, OUTSIDE, Ints, central_tokens, window_spans
 from synthgen.models.loading import load_config, load_tokenizer
-from synthgen.runtime.files import read_toml
+from synthgen.text.toml_text import read_toml
 
 Tokenizer = Any
 Model = Any

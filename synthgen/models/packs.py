@@ -24,12 +24,13 @@ from synthgen.errors import IncompleteError, UserError, first_line, requires, un
 from synthgen.models.checkpoint_files import READ, WEIGHTS, trained_revision
 from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.cache import cache_root, refuse_shared
-from synthgen.runtime.files import draft_folder, read_toml, rust_writer, scratch_folder, write_atomically
+from synthgen.runtime.files import draft_folder, rust_writer, scratch_folder, write_atomically
 from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.hub import endpoint
 from synthgen.runtime.integrity import folder_faults, folder_hashes, known_sha256
 from synthgen.runtime.lock import only_writer
 from synthgen.text.json_text import read_json_object
+from synthgen.text.toml_text import read_toml
 
 PREFIX = "pack:"
 _FACTS = "pack.json"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthgen.runtime.files import read_toml
 from synthgen.text.parquet import read_batches, read_schema
+from synthgen.text.toml_text import read_toml
 
 _SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|KEY|(?:^|_)PAT$", re.IGNORECASE)
 _WORDS = (".parquet", "tokenizer.json", "vocab.txt")

@@ -8,13 +8,12 @@ import os
 import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from synthgen.errors import UserError, not_utf8, plain_os_error
+from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.drafts import draft_name, sweep
 
 
@@ -164,11 +163,20 @@ def rust_writer(folder: Path) -> Iterator[None]:
 
 
 def remove(path: Path) -> None:
-    """Remove what is at a path, if anything: a file, a link (not what it leads to), or a folder and all in it."""
+    """Remove what is at a path, if anything: a file, a link (not what it leads to), or a folder and all in it.
+
+    OSError for what cannot be removed, as in a folder of somebody else.
+    """
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, onerror=_refuse_all_but_gone)
     else:
         path.unlink(missing_ok=True)
+
+
+def _refuse_all_but_gone(_call: object, _path: str, failure: tuple[Any, BaseException, Any]) -> None:
+    """Raise the error of a removal, unless another process was quicker."""
+    if not isinstance(failure[1], FileNotFoundError):
+        raise failure[1]
 
 
 def check_writable(folder: Path, what: str) -> None:
@@ -176,18 +184,6 @@ def check_writable(folder: Path, what: str) -> None:
     folder = folder.absolute()
     with plain_os_error(f"cannot write {what}"):
         tempfile.TemporaryFile(dir=next(path for path in (folder, *folder.parents) if path.exists())).close()
-
-
-def read_toml(path: Path, what: str = "") -> dict[str, Any]:
-    """Return the values of a TOML file; UserError when it cannot be read, with `what` before its name."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"cannot read {what}{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, error) from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not TOML: {error}") from None
 
 
 def file_sha256(path: Path) -> str:

@@ -72,6 +72,8 @@ def file_fault(path: Path, digest: str, listed_in: str, *, anew: bool = False) -
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror or first_line(error)}"
+    except ValueError:
+        return "is not a name of a file"
     return "" if actual == digest else f"is not the file that {listed_in} lists: its SHA-256 differs"
 
 

@@ -3,6 +3,7 @@
 A package gives its files by an entry point whose value is the package they lie in; it is found, not imported.
 """
 
+import errno
 import os
 import re
 import shlex
@@ -16,6 +17,8 @@ from typing import Any
 
 from synthgen.console import note_next, print_lines
 from synthgen.errors import UserError, plain_os_error, unknown
+from synthgen.runtime.files import write_atomically
+from synthgen.text.plain_text import read_plain_text
 from synthgen.text.toml_text import Fault
 
 _NAME = re.compile(r"\w[\w-]*")
@@ -92,11 +95,7 @@ def check_name(path: Path, kind: str) -> None:
 
 def read_own_text(path: Path, kind: str) -> str:
     """Return the text of a file that the user wrote; UserError when it cannot be read or is not UTF-8."""
-    try:
-        with plain_os_error(f"cannot read the {kind} file {path}"):
-            return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8") from None
+    return read_plain_text(path, f"the {kind} file ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +144,10 @@ def new_file(path: Path, skeletons: Mapping[str, Path], format_: str, kind: str,
     if path.stem in taken:
         raise UserError(f"{path}: there is a {kind} '{path.stem}' already; give the file another name")
     text, advice = skeletons[format_].read_text(encoding="utf-8"), "give a new file in a folder that is there"
-    with plain_os_error(f"cannot write {path}", advice), path.open("x", encoding="utf-8") as file:
-        file.write(text)
+    with plain_os_error(f"cannot write {path}", advice):
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        write_atomically(path, text)
     return path
 
 

@@ -12,6 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from synthgen.errors import UserError, shorten
 from synthgen.runtime.typer_command import COMMAS, OptionCheck, names
+from synthgen.text.json_text import LARGEST_INTEGER
 
 _NAMES = {
     Path: "a path",
@@ -41,7 +42,10 @@ def public(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - what the function takes and returns
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{function.__name__}(): {error}; allowed: {', '.join(signature.parameters)}") from None
         for name, value in bound.arguments.items():
             has_commas = COMMAS in getattr(marked[name], "__metadata__", ())
             bound.arguments[name] = _checked(name, value, hints[name], has_commas=has_commas)
@@ -88,6 +92,8 @@ def check_bounds(name: str, value: Any) -> None:  # noqa: ANN401 - any value
 
 
 def _checked(name: str, value: Any, hint: Any, *, has_commas: bool) -> Any:  # noqa: ANN401 - any value and type
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise UserError(f"{name} is an integer of {value.bit_length():,} bits; allowed: up to 64")
     try:
         return _converted(names(value) if has_commas and isinstance(value, str) else value, hint)
     except _WrongType:

@@ -16,10 +16,12 @@ from typing import Any
 
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 from synthgen.runtime.guard import ended_with_this_process
+from synthgen.text.digits import whole_number
 
 AUTO = "auto"
 LOCAL = "local"
 SECONDS_TO_ANSWER = 5.0
+LAST_PORT = 65_535
 
 
 @contextmanager
@@ -110,10 +112,10 @@ def check_address(address: str) -> None:
     if address in (AUTO, LOCAL) or (ray and ray.is_initialized()):
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or (number := whole_number(port)) is None or number > LAST_PORT:
         raise UserError(f"--ray {address}: not an address; {_ALLOWED}")
     try:
-        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
+        socket.create_connection((host, number), timeout=SECONDS_TO_ANSWER).close()
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"--ray {address}: no Ray cluster answers there ({reason}); {_ALLOWED}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from synthgen.errors import UserError, shorten
+from synthgen.text.plain_text import read_plain_text
 
 MOST_LEVELS = 100
 LARGEST_INTEGER = 2**64 - 1
@@ -33,21 +34,18 @@ def parse_json(text: str, *, nan: bool = False) -> Any:  # noqa: ANN401 - any JS
     try:
         value = decoder.decode(_HALF_PAIRS.sub(_whole, text) if _HALF.search(text) else text)
     except RecursionError:
-        raise JsonFault(f"it has more than {MOST_LEVELS} levels") from None
+        raise _too_deep() from None
     except json.JSONDecodeError as error:
         raise JsonFault(str(error)) from None
-    _refuse_depth(text, value)
+    if text.count("[") + text.count("{") > MOST_LEVELS:
+        refuse_depth(value)
     return value
 
 
 def read_json(path: Path, what: str = "", *, nan: bool = False) -> Any:  # noqa: ANN401 - any JSON value
     """Return the JSON document of a file of ours or of a model; UserError names it with `what` before its name."""
     try:
-        return parse_json(path.read_text(encoding="utf-8-sig"), nan=nan)
-    except OSError as error:
-        raise UserError(f"cannot read {what}{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{what}{path} is not UTF-8: {error}") from None
+        return parse_json(read_plain_text(path, what), nan=nan)
     except JsonFault as fault:
         raise UserError(f"{what}{path} is not JSON: {fault}") from None
 
@@ -101,14 +99,16 @@ def _whole(escape: re.Match[str]) -> str:
     return r"\ufffd" if escape["half"] else escape[0]
 
 
-def _refuse_depth(text: str, value: object) -> None:
+def refuse_depth(value: object) -> None:
     """Raise JsonFault for a value of too many levels: Python's own limit depends on where it is called from."""
-    if text.count("[") + text.count("{") <= MOST_LEVELS:
-        return
     level: list[Any] = [value]
     for _ in range(MOST_LEVELS):
         within = [each for each in level if isinstance(each, dict | list)]
         if not within:
             return
         level = [child for each in within for child in (each.values() if isinstance(each, dict) else each)]
-    raise JsonFault(f"it has more than {MOST_LEVELS} levels")
+    raise _too_deep()
+
+
+def _too_deep() -> JsonFault:
+    return JsonFault(f"it has more than {MOST_LEVELS} levels")

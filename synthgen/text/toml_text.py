@@ -1,12 +1,15 @@
-"""TOML that people write by hand: every fault of its syntax and of its values at once, each with its line."""
+"""The one way into TOML; of files that people write, every fault of syntax and values at once, each with its line."""
 
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from synthgen.errors import shorten, unknown
+from synthgen.errors import UserError, shorten, unknown
+from synthgen.text.json_text import LARGEST_INTEGER, MOST_LEVELS, JsonFault, refuse_depth
+from synthgen.text.plain_text import read_plain_text
 
 Place = tuple[str, ...]
 """The keys that lead to an entry."""
@@ -17,8 +20,65 @@ _KEY = re.compile(rf"\s*({_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
 _TABLE = re.compile(rf"\s*(\[\[?)\s*({_NAME}(?:\s*\.\s*{_NAME})*)\s*\]\]?\s*(?:#.*)?")
 _STRING = re.compile(r'"""|\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#.*|[\[\]{}]')
 _LINE = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
+_NUMBER = re.compile(r"(?<![\w.])(?:0[xob])?[0-9A-Fa-f][0-9A-Fa-f_]*")
 _LEFT_OUT = "left out "
 """What a table is called that stands in the text twice, until it is dropped."""
+
+
+class TomlFault(ValueError):
+    """A text is no TOML, or TOML that is refused; the message is one line, with the place where it is known."""
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the values of a TOML text.
+
+    Raises TomlFault for what is no TOML, for more than 100 levels and for integers of more than 64 bits.
+
+    >>> parse_toml("a.b = 1")
+    {'a': {'b': 1}}
+    >>> parse_toml("a = 99999999999999999999")
+    Traceback (most recent call last):
+    synthgen.text.toml_text.TomlFault: it has an integer of 20 digits; 64 bits are read (at line 1, column 5)
+    """
+    try:
+        values = tomllib.loads(text)
+        refuse_depth(values)
+    except (RecursionError, JsonFault):
+        raise TomlFault(f"it has more than {MOST_LEVELS} levels") from None
+    except tomllib.TOMLDecodeError as error:
+        raise TomlFault(str(error)) from None
+    except ValueError:  # more digits than Python reads
+        raise _long_integer(text) from None
+    if _has_long_integer(values):
+        raise _long_integer(text)
+    return values
+
+
+def _has_long_integer(value: object) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_has_long_integer, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and abs(value) > LARGEST_INTEGER
+
+
+def _long_integer(text: str) -> TomlFault:
+    """Return the fault of a text with an integer that is too long, with the place of the longest number."""
+    number = max(_NUMBER.finditer(text), key=lambda match: len(match[0]))
+    line, column = text.count("\n", 0, number.start()) + 1, number.start() - text.rfind("\n", 0, number.start())
+    digits = f"an integer of {len(number[0].replace('_', '')):,} digits"
+    return TomlFault(f"it has {digits}; 64 bits are read (at line {line}, column {column})")
+
+
+def read_toml(path: Path, what: str = "") -> dict[str, Any]:
+    """Return the values of a TOML file; UserError when it cannot be read, with `what` before its name."""
+    return toml_values(read_plain_text(path, what), path)
+
+
+def toml_values(text: str, path: Path) -> dict[str, Any]:
+    """Return the values of the text of a TOML file; UserError when it is none."""
+    try:
+        return parse_toml(text)
+    except TomlFault as fault:
+        raise UserError(f"{path} is not TOML: {fault}") from None
 
 
 class Fault(NamedTuple):
@@ -62,9 +122,11 @@ def read_toml_text(text: str, first: int = 1) -> TomlText:
     lines, faults, left_out = text.split("\n"), list[Fault](), set[str]()
     for _ in range(MOST_REPAIRS):
         try:
-            values = tomllib.loads("\n".join(lines))
+            values = parse_toml("\n".join(lines))
             break
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except TomlFault as error:
+            if not _LINE.search(str(error)):
+                return TomlText({}, {}, (*faults, Fault(first, f"not TOML: {error}")), frozenset(left_out))
             start, end = _faulty_lines(str(error), lines)
             reason = _LINE.sub("", str(error)).strip()
             faults.append(Fault(first + start, f"'{shorten(lines[start].strip(), 60)}' is not TOML: {reason}"))

@@ -13,7 +13,7 @@ import pytest
 import evaluator
 from evaluator.experiment.file import known_keys
 from evaluator.experiment.steps import COMMANDS, step_keys
-from synthgen.runtime.files import read_toml
+from synthgen.text.toml_text import read_toml
 
 CHECKOUT = Path(__file__).parents[2]
 LONG = "x" * 10_000

@@ -207,7 +207,7 @@ def test_item_ids_are_texts_and_each_stands_once(tmp_path: Path, ids: list[objec
 
 def test_a_file_that_is_not_text_and_a_store_that_is_not_parquet_are_named(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_bytes(b"\xff\xfe{}")
-    with pytest.raises(UserError, match=r"results\.jsonl line 1: not JSON in UTF-8"):
+    with pytest.raises(UserError, match=r"results\.jsonl line 1 is not UTF-8"):
         read_results(tmp_path)
     cell = Cell("xnli", "de", "accuracy")
     write_item_ids(tmp_path, "xnli", "de", ["a"])

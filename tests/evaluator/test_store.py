@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -166,3 +167,63 @@ def test_a_head_that_is_a_folder_and_a_node_of_another_kind_are_one_line_each(tm
     assert evaluator.store_check(tmp_path).faults == {"store.json": "cannot be read"}
     evaluator.store_repair(tmp_path)
     assert evaluator.store_check(tmp_path).faults == {}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may remove and read everything")
+def test_what_cannot_be_removed_is_not_called_removed(tmp_path: Path) -> None:
+    with Store.open(tmp_path, {}).writing(Node("features", {"n": 1})):
+        pass
+    (tmp_path / "features").chmod(0o500)
+    with pytest.raises(PermissionError):
+        evaluator.store_clean(tmp_path)
+    (tmp_path / "features").chmod(0o700)
+
+
+def test_a_removal_that_fails_is_an_error_and_not_a_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(tmp_path, {}).writing(Node("features", {"n": 1})):
+        pass
+
+    def refuse(path: str, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    with pytest.raises(PermissionError):
+        evaluator.store_clean(tmp_path)
+
+
+def test_a_folder_of_nodes_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(tmp_path, {}).writing(Node("features", {"n": 1})):
+        pass
+
+    def refuse(path: object) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    for command in (evaluator.store_check, evaluator.store_list, evaluator.store_size):
+        with pytest.raises(PermissionError, match="features"):
+            command(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tables.json", "features/NODE/synthgen.json"])
+def test_a_pipe_in_a_store_is_a_fault_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    with Store.open(tmp_path, {}).writing(node := Node("features", {"n": 1})):
+        pass
+    path = tmp_path / name.replace("NODE", node.key)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    (fault,) = evaluator.store_check(tmp_path).faults.values()
+    assert fault.endswith("cannot be read")
+    evaluator.store_repair(tmp_path)
+    assert evaluator.store_check(tmp_path).faults == {}
+
+
+def test_a_store_whose_head_cannot_be_read_is_packed_after_its_repair(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store", {}).writing(Node("predictions", {"n": 1})):
+        pass
+    (tmp_path / "store" / "store.json").write_text("3")
+    with pytest.raises(UserError, match=r"store\.json cannot be read: evaluator store repair"):
+        evaluator.store_pack(tmp_path / "store", out=tmp_path / "a.tar.gz")
+    evaluator.store_repair(tmp_path / "store")
+    assert evaluator.store_pack(tmp_path / "store", out=tmp_path / "a.tar.gz").nodes == 1

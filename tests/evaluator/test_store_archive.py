@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import io
+import json
+import random
+import re
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import evaluator
 from evaluator.cli.commands import print_packed
 from synthgen.errors import UserError
+from synthgen.runtime.files import json_sha256
 from synthgen.runtime.typer_command import Arguments
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs
 
@@ -75,6 +82,68 @@ def test_a_file_that_is_no_archive_is_refused_in_one_line(tmp_path: Path, conten
 def test_a_changed_run_in_an_archive_is_refused(tmp_path: Path) -> None:
     path = _archive(tmp_path / "runs.tar.gz", f"target/{'0' * 24}/synthgen.json")
     with pytest.raises(UserError, match="cannot be read"):
+        evaluator.store_unpack(path, store=tmp_path / "store")
+
+
+RUN = {"kind": "target", "key": "0" * 24, "inputs": {}, "results": {}, "files": {}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"key": None}, "not that of a run"),
+        ({"kind": 3}, "not that of a run"),
+        ({"inputs": None}, "not that of a run"),
+        ({"results": [1]}, "not that of a run"),
+        ({"files": None}, "not that of a run"),
+        ({"files": ["a"]}, "not that of a run"),
+        ({"files": {"a": 3}}, "not that of a run"),
+        ({"key": "1" * 24}, "is that of target/1111"),
+        ({"files": {"a\0b": "x"}}, "not a name of a file"),
+        ({"files": {"\ud800": "x"}}, "its SHA-256 differs"),
+        ({"files": {"/dev/zero": "x"}}, "is not a file"),
+    ],
+)
+def test_a_manifest_that_is_right_by_its_own_hash_and_of_no_run_is_a_fault_everywhere(
+    tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    manifest = {name: value for name, value in {**RUN, **changed}.items() if value is not None}
+    content = json.dumps({**manifest, "sha256": json_sha256(manifest)}).encode()
+    path = _archive(tmp_path / "a.tar.gz", f"target/{'0' * 24}/synthgen.json", content)
+    with pytest.raises(UserError, match=said):
+        evaluator.store_unpack(path, store=tmp_path / "unpacked")
+    node = tmp_path / "store" / "target" / ("0" * 24)
+    node.mkdir(parents=True)
+    (node / "synthgen.json").write_bytes(content)
+    (fault,) = (text for name, text in evaluator.store_check(tmp_path / "store").faults.items() if "target" in name)
+    assert re.search(said, fault)
+    assert len(evaluator.store_list(tmp_path / "store")) == 1
+    with pytest.raises(UserError, match="no finished runs"):
+        evaluator.store_pack(tmp_path / "store", out=tmp_path / "runs.tar.gz")
+    evaluator.store_repair(tmp_path / "store")
+    assert not node.exists()
+
+
+def test_a_disk_that_is_full_is_not_blamed_on_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _archive(tmp_path / "runs.tar.gz", f"target/{'0' * 24}/synthgen.json")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "synthgen.json")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        evaluator.store_unpack(path, store=tmp_path / "store")
+    assert not list(tmp_path.glob("store/**/*"))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_archive_is_one_line(tmp_path: Path, seed: int) -> None:
+    path, draw = _archive(tmp_path / "runs.tar.gz", f"target/{'0' * 24}/synthgen.json"), random.Random(seed)
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    for _ in range(draw.randint(1, 40)):
+        content[draw.randrange(1_024)] = draw.choice(b"\0\xff7gxKLSX \x80")
+    path.write_bytes(gzip.compress(bytes(content)))
+    with pytest.raises(UserError, match=r"runs\.tar\.gz"):
         evaluator.store_unpack(path, store=tmp_path / "store")
 
 

@@ -292,7 +292,7 @@ def test_a_manifest_that_no_card_can_show_is_refused_in_one_line(
 
 def test_a_manifest_that_is_not_utf_8_is_refused_in_one_line(folder: Path) -> None:
     (folder / MANIFEST_NAME).write_bytes(b"\xff{}")
-    with pytest.raises(UserError, match=r"synthgen\.json is not UTF-8: invalid start byte at byte 0"):
+    with pytest.raises(UserError, match=r"synthgen\.json is not UTF-8: invalid start byte \(0xff\) at byte 0"):
         verify(folder)
 
 

@@ -18,8 +18,9 @@ import pytest
 from synthgen.errors import UserError
 from synthgen.models.loading import weights_sha256
 from synthgen.runtime.drafts import draft_name
-from synthgen.runtime.files import draft_folder, new_file, read_toml, rust_writer, scratch_folder, write_atomically
+from synthgen.runtime.files import draft_folder, new_file, rust_writer, scratch_folder, write_atomically
 from synthgen.runtime.lock import only_writer
+from synthgen.text.toml_text import read_toml
 from tests.synthgen.conftest import date_ahead
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -207,6 +208,20 @@ def test_a_new_file_is_in_order_and_each_entry_is_explained(format_: str, tmp_pa
     assert sum(line.startswith("#") and not line.startswith("##") for line in lines) > 10
 
 
+def test_a_new_file_that_finds_no_room_is_not_left_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*mine\.md"):
+        new_task("pair", tmp_path / "mine.md")
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+    assert new_task("pair", tmp_path / "mine.md").is_file()
+    with pytest.raises(UserError, match="File exists"):
+        new_task("pair", tmp_path / "mine.md")
+
+
 def write(folder: Path, name: str = "mine.md", text: str = GOOD) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
@@ -221,7 +236,7 @@ def write(folder: Path, name: str = "mine.md", text: str = GOOD) -> Path:
         ("folder.md", "no task file at .*folder.md, which is a folder"),
         ("mnli.md", "there is a task 'mnli' already; give the file another name"),
         ("my task.md", "the file's name is the task's; allowed: letters"),
-        ("latin.md", "latin.md is not UTF-8: .*; save it as UTF-8"),
+        ("latin.md", "the task file .*latin.md is not UTF-8: .*; convert it"),
     ],
 )
 def test_a_file_that_can_be_no_task_is_refused_in_one_line_by_every_command(

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Any
 
 from evaluator.benchmark.target import Split
-from synthgen.errors import UserError
+from synthgen.errors import UserError, shorten
+from synthgen.text.digits import whole_number
 from synthgen.text.json_text import JsonFault, parse_json
 
 Parser = Callable[[str, Split], dict[str, Any]]
@@ -38,10 +39,11 @@ def number_lines(text: str, split: Split) -> dict[str, Any]:
 
 def _numbers(text: str, split: Split, count: int) -> dict[str, Any]:
     lines = _lines(text)
-    for number, line in enumerate(lines, start=1):
-        if not line.isdecimal() or int(line) >= count:
-            raise UserError(f"prediction line {number} is '{line}'; known: 0 to {count - 1}")
-    return by_position([int(line) for line in lines], split)
+    values = [whole_number(line) for line in lines]
+    for number, (line, value) in enumerate(zip(lines, values, strict=True), start=1):
+        if value is None or value >= count:
+            raise UserError(f"prediction line {number} is '{shorten(line)}'; known: 0 to {count - 1}")
+    return by_position(values, split)
 
 
 def by_position(values: list[Any], split: Split) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from synthgen.formats.choice import Choice
 from synthgen.formats.pair import Pair
 from synthgen.formats.span import Span
 from synthgen.formats.tags import TaggedSentence
+from synthgen.text.digits import whole_number
 
 Columns = Mapping[str, str | Sequence[str]]
 Item = tuple[Any, Any]
@@ -80,9 +81,9 @@ class RecordLayout:
             for name in (OTHER_NAMES.get(text, text), text):
                 if name in names:
                     return names.index(name)
-        may_be_number = not self.names and not any(map(str.isdecimal, self.labels))
-        if may_be_number and text.isdecimal() and int(text) < len(self.labels):
-            return int(text)
+        number = None if self.names or any(map(str.isdecimal, self.labels)) else whole_number(text)
+        if number is not None and number < len(self.labels):
+            return number
         raise unknown("label", text, self.names or self.labels)
 
 

@@ -12,7 +12,7 @@ from evaluator.benchmark.metrics.classification import same_length
 from evaluator.benchmark.target import Split, SplitScores
 from synthgen.errors import unknown
 from synthgen.formats.answer_match import squad_normalise, token_f1
-from synthgen.runtime.files import read_toml
+from synthgen.text.toml_text import read_toml
 
 _ARTICLES: dict[str, str] = read_toml(Path(__file__).with_name("mlqa_articles.toml"))
 MLQA_ARTICLES = {language: re.compile(pattern) if pattern else None for language, pattern in _ARTICLES.items()}

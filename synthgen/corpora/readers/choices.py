@@ -6,8 +6,9 @@ from pathlib import Path
 
 from synthgen.corpora.readers.item import UNLABELLED, Item, is_labelled
 from synthgen.corpora.readers.text import read_json_lines, read_lines, require
-from synthgen.errors import UserError
+from synthgen.errors import UserError, shorten
 from synthgen.formats.choice import Choice, ChoiceFormat
+from synthgen.text.digits import whole_number
 
 HELLASWAG_LINES = 6
 _LAST_SENTENCE_END = re.compile(r".*[.!?][\"')\]]*\s+(?=\S)", re.DOTALL)
@@ -25,9 +26,10 @@ def read_hellaswag_text(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
     for start in range(0, len(lines), HELLASWAG_LINES):
         heading, label, *endings = lines[start : start + HELLASWAG_LINES]
         context = heading.partition(": ")[2]
-        if not label.isdecimal() or int(label) >= len(endings):
-            raise UserError(f"{path}: label '{label}' after '{heading[:40]}…'; expected 0 to {len(endings) - 1}")
-        row = format_.to_row(Choice(*split_begun_sentence(context), tuple(endings), int(label)))
+        if (number := whole_number(label)) is None or number >= len(endings):
+            allowed = f"expected 0 to {len(endings) - 1}"
+            raise UserError(f"{path}: label '{shorten(label)}' after '{heading[:40]}…'; {allowed}")
+        row = format_.to_row(Choice(*split_begun_sentence(context), tuple(endings), number))
         yield Item(row | {"ctx": context})
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from synthgen.errors import UserError, unknown
 from synthgen.formats import Format
 from synthgen.formats.base import Row
+from synthgen.text.digits import whole_number
 
 Names = Mapping[str, str]
 TEXT_A = ("premise", "sentence1", "context", "question1", "text_a", "text1", "premise_text", "sent1", "sentence_a")
@@ -299,8 +300,8 @@ class LabelMap:
             return None
         if isinstance(value, bool) and len(self._labels) != 2:
             return -1  # yes and no are no first and second of more
-        if self._names and text.isdecimal() and int(text) < len(self._names):
-            text = self._names[int(text)]
+        if (number := whole_number(text)) is not None and number < len(self._names):
+            text = self._names[number]
         for name in (text, OTHER_NAMES.get(text.casefold(), text)):
             if (index := self._by_name.get(_folded(name))) is not None:
                 return index

@@ -8,6 +8,7 @@ from synthgen.corpora.readers.text import require
 from synthgen.errors import UserError, shorten
 from synthgen.formats.base import text_fault
 from synthgen.formats.span import is_whole
+from synthgen.text.digits import whole_number
 from synthgen.text.words import letter_runs
 
 NOWHERE = -1
@@ -64,7 +65,9 @@ def answer_start(answer: dict[str, Any]) -> int:
     [171, 171, 42, -1, -1]
     """
     start = answer.get("answer_start")
-    if (isinstance(start, str) and start.isdecimal()) or (isinstance(start, float) and start.is_integer()):
+    if isinstance(start, str):
+        return NOWHERE if (number := whole_number(start)) is None else number
+    if isinstance(start, float) and start.is_integer():
         return int(start)
     return start if isinstance(start, int) else NOWHERE
 

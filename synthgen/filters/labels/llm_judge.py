@@ -29,8 +29,8 @@ from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE
 from synthgen.models.packs import ResolvedModel
-from synthgen.runtime.files import read_toml
 from synthgen.runtime.provenance import public_name
+from synthgen.text.toml_text import read_toml
 
 LABEL_TOKENS, ANSWER_TOKENS = 32, 96
 LETTERS = "ABCDEFGHIJ"

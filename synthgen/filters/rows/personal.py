@@ -14,7 +14,7 @@ from typing import Any
 from synthgen.filters.base import Drop, FilterSpec, RowFilter
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
-from synthgen.runtime.files import read_toml
+from synthgen.text.toml_text import read_toml
 
 _DOCUMENTATION = re.compile(r"@(?:[\w-]+\.)*example(?:\.(?:com|org|net))?$|\.(?:test|invalid|example)$")
 _DOCUMENTATION_NETS = tuple(

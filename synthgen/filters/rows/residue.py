@@ -13,7 +13,7 @@ from synthgen.filters.base import CACHED_TEXTS, Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
-from synthgen.runtime.files import read_toml
+from synthgen.text.toml_text import read_toml
 from synthgen.text.words import running_words, words_long
 
 _ASIDE = str.maketrans("’‘“”", "''\"\"")
