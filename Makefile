@@ -34,7 +34,8 @@ study: install
 
 # Cheap things first: lint and types, then the tests that say most of what is wrong. Real data and real models follow.
 test: check docs fast
-	$(BIN)/pytest -m "(realdata or model or browser or vllm or install or ray or slow) and not gpu and not network"
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "(realdata or model or browser or install or ray or slow) and not vllm and not gpu and not network"
+	$(BIN)/pytest -m "vllm and not gpu and not network"
 
 fast: install
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not realdata and not model and not browser and not vllm and not install and not ray and not slow and not gpu and not network"

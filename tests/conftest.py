@@ -37,6 +37,13 @@ def data_root(request: pytest.FixtureRequest) -> Path:
     return root
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file in one process under `--dist loadgroup`, and all tests of Ray in one: they would join each other."""
+    for item in items:
+        group = "ray" if item.get_closest_marker("ray") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_collection_finish() -> None:
     """Take what the imports made out of garbage collection: hypothesis collects at every example, 0.3 s each."""
     gc.freeze()
