@@ -1,5 +1,5 @@
 # make demo [DATA=DIR]   the main job on a small scale, end to end, on rows that ship or on yours
-# make demo-long       the same at a size from which the encoder learns: some 45 minutes on two cores, resumable
+# make demo-long       the same at a size from which the encoder learns: some 50 minutes on two cores, resumable
 # make study DATA=DIR  the study of studies/nli-generators: some two hours on two cores, resumable
 # make test [WORKERS=2]  make check, then all tests, the fast ones in this many processes
 # make check             lint, import rules and types
@@ -25,7 +25,7 @@ demo: install
 	@$(BIN)/python -m evaluator.demo $(if $(DATA),--data-root $(DATA)) --install-facts $(VENV)/installed.json
 
 demo-long: install
-	@echo "some 45 minutes on two cores; stopped, the same command goes on"
+	@echo "some 50 minutes on two cores; stopped, the same command goes on"
 	@$(BIN)/python examples/long/split.py runs/demo-long/rows
 	@SYNTHGEN_THREADS=$$(( ($$(getconf _NPROCESSORS_ONLN) + 1) / 2 )) $(BIN)/evaluator run examples/long/experiment.toml
 
