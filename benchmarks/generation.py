@@ -23,20 +23,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthgen.engines import NextRequest, Reply, Request
+from synthgen.engines.base import Engine, EngineOptions
 from synthgen.engines.vllm import VllmEngine
 from synthgen.generation.make import make
 from synthgen.models.packs import resolve
 
 
-class Recorder:
+class Recorder(Engine):
     """An engine that passes everything through and keeps the requests."""
 
     name = "vllm"
 
     def __init__(self, engine: VllmEngine) -> None:
-        self.engine, self.versions = engine, engine.versions
+        self.engine = engine
         self.requests: list[Request] = []
         self.output_tokens = 0
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return self.engine.versions
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         def recorded() -> Request | None:
@@ -100,7 +105,7 @@ def main() -> None:
     parser.add_argument("--model", default="pack:smollm2-135m-instruct")
     parser.add_argument("--decodings", action="store_true", help="plain against json instead of ours against raw")
     arguments = parser.parse_args()
-    engine = VllmEngine(resolve(arguments.model), seed=0)
+    engine = VllmEngine(resolve(arguments.model), EngineOptions())
     pipeline_rate(engine, arguments.task, 20, 999, arguments.model)  # warm-up: the first batches compile kernels
     measure = compare_decodings if arguments.decodings else compare_with_raw
     measure(engine, arguments)
