@@ -1,13 +1,13 @@
 """Which items are read: the test items of each language, capped training items, English development items."""
 
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluator.benchmark.data_root import trains_on
 from evaluator.benchmark.target import DataRoot, Split, Target
+from synthgen.dataset.shards import draw_key
 
 BY_IDS, BY_POSITIONS = "ids", "positions"
 """`--draw`: the rows of a size by the hashes of their ids, or by their positions in the dataset."""
@@ -33,15 +33,8 @@ def draw_by_id(ids: Iterable[str], rows: int, seed: int) -> npt.NDArray[np.int64
     >>> draw_by_id("abcde", 2, seed=0), draw_by_id("abde", 2, seed=0)
     (array([2, 4]), array([1, 3]))
     """
-    seeded = blake2b(b"%d:" % seed, digest_size=8)
-    hashes = np.fromiter((_hash(seeded, row_id) for row_id in ids), np.uint64)
-    return np.sort(np.argsort(hashes, kind="stable")[:rows])
-
-
-def _hash(seeded: blake2b, row_id: str) -> int:
-    own = seeded.copy()
-    own.update(row_id.encode("utf-8", "surrogatepass"))
-    return int.from_bytes(own.digest())
+    keys = np.fromiter((draw_key(seed, row_id) for row_id in ids), np.uint64)
+    return np.sort(np.argsort(keys, kind="stable")[:rows])
 
 
 def evaluation_splits(

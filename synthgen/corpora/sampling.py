@@ -1,6 +1,5 @@
 """Which rows of a corpus to keep: a first reading that counts them by quota cell, and a draw of n from the cells."""
 
-import hashlib
 import heapq
 import re
 from collections import Counter, defaultdict
@@ -14,7 +13,7 @@ from synthgen.corpora.corpus import Corpus
 from synthgen.corpora.readers.item import UNKNOWN_LABEL
 from synthgen.corpora.row_stream import RowStream
 from synthgen.dataset.manifest import scale_counts
-from synthgen.dataset.shards import Rejection, cell_counts
+from synthgen.dataset.shards import Rejection, cell_counts, draw_key
 from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
 from synthgen.task.registry import is_task, load_task
@@ -91,7 +90,7 @@ class Survey:
 
     def _add_keys(self, n: int, table: pa.Table, first: int) -> None:
         for number, row in enumerate(table.to_pylist(), start=first):
-            self.keys[self.corpus.format.cell(row)].append((_draw_key(self._seed, row["id"]), number))
+            self.keys[self.corpus.format.cell(row)].append((draw_key(self._seed, row["id"]), number))
         for keys in self.keys.values():
             if len(keys) > 2 * n + _SPARE:
                 keys[:] = heapq.nsmallest(n, keys)
@@ -153,8 +152,3 @@ def draw(survey: Survey, counts: dict[str, int]) -> npt.NDArray[np.bool_]:
     for cell, count in counts.items():
         chosen[[number for _, number in heapq.nsmallest(count, survey.keys[cell])]] = True
     return chosen
-
-
-def _draw_key(seed: int, row_id: str) -> int:
-    """Return a number that depends on the seed and the row's id alone, so that draws nest and survive re-ordering."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{row_id}".encode(), digest_size=8).digest(), "big")

@@ -1,5 +1,6 @@
 """The Parquet files of a dataset folder: shards of kept rows, their fingerprints, and rejections with reasons."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -59,6 +60,12 @@ def read_ids(folder: Path | str) -> Iterator[str]:
     for path in shard_paths(Path(folder)):
         for batch in read_batches(path, ["id"]):
             yield from batch.column("id").to_pylist()
+
+
+def draw_key(seed: int, row_id: str) -> int:
+    """Return a number that depends on the seed and the row's id alone, so that draws nest and survive re-ordering."""
+    text = f"{seed}:{row_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
 def sample_rows(folder: Path | str, count: int, *, seed: int = 0) -> list[Row]:
