@@ -37,6 +37,14 @@ def test_a_line_shows_a_hostile_text_and_obeys_none_of_it(text: str, capsys: pyt
         assert done.out == f"{text}\n"
 
 
+@pytest.mark.parametrize("package", ["synthgen", "evaluator"])
+def test_a_command_starts_as_a_module_too_where_its_script_is_not_on_the_path(package: str) -> None:
+    command = [sys.executable, "-m", package, "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"python -m {package}" in ended.stdout
+
+
 def test_addresses_in_messages_have_neither_user_nor_password(capsys: pytest.CaptureFixture[str]) -> None:
     console.note("--model http://ann:s3:cret@host:8/v1 is an endpoint, a@b.example and https://x.example/@y are not")
     shown = "--model http://***@host:8/v1 is an endpoint, a@b.example and https://x.example/@y are not\n"

@@ -38,6 +38,7 @@ FULL = 0
 _ARM = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.+-]{0,99})=(?P<value>.+)")
 _PART = re.compile(r"(?P<folder>.+?)(?::(?P<amount>\d+|\d+(?:\.\d+)?%|rest|even))?")
 _FACTOR = re.compile(r"(?:(?P<factor>[1-9]\d{0,3})\*)?(?P<value>.+)")
+_TOO_LONG = re.compile(r":[\d.]{100,}")
 _COUNTED = re.compile(r"\{(\d{1,6})\.\.(\d{1,6})\}")
 MOST_DATASETS = 1_000
 _GRAMMAR = "expected name=DATASET[:N][+DATASET[:N]...][+mlm:CORPUS[:N]], name=none, name=own or name=model:REF"
@@ -230,6 +231,8 @@ def _parse_arm(name: str, value: str) -> Arm:
         return Arm(name)
     if value == "own":
         return Arm(name, uses_target_data=True)
+    if long := _TOO_LONG.search(value):
+        raise UserError(f"arm '{name}': '{shorten(long[0][1:])}' is no number of rows, and no share; {_GRAMMAR}")
     if value.startswith("model:"):
         return Arm(name, model=value.removeprefix("model:"))
     factor = 1

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import UserError
+from synthgen.errors import UserError, shorten
 from synthgen.runtime.workers import usable_cores
+from synthgen.text.digits import whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,13 @@ def detect() -> Hardware:
     if device not in ("cpu", "cuda"):
         raise UserError(f"SYNTHGEN_DEVICE is '{device}'; allowed: cpu, cuda")
     threads = os.environ.get("SYNTHGEN_THREADS") or str(usable_cores())
-    if not threads.isdecimal() or int(threads) < 1:
-        raise UserError(f"SYNTHGEN_THREADS is '{threads}'; allowed: whole numbers from 1")
+    if not (count := whole_number(threads)):
+        raise UserError(f"SYNTHGEN_THREADS is '{shorten(threads)}'; allowed: whole numbers from 1")
     has_units = _gpu_multiplies_bfloat16 if device == "cuda" else _cpu_multiplies_bfloat16
     bfloat16 = os.environ.get("SYNTHGEN_BFLOAT16") or str(int(has_units()))
     if bfloat16 not in ("0", "1"):
         raise UserError(f"SYNTHGEN_BFLOAT16 is '{bfloat16}'; allowed: 0, 1")
-    return Hardware(device, int(threads), bfloat16 == "1")
+    return Hardware(device, count, bfloat16 == "1")
 
 
 def sees_gpu() -> bool:

@@ -14,9 +14,8 @@ from synthgen.errors import UserError, unknown
 from synthgen.formats.base import Format
 from synthgen.formats.texts import shown_fields
 from synthgen.generation.slots import slot_id
+from synthgen.text.digits import whole_number
 
-LONGEST_NUMBER = 18
-"""Digits of a slot number that SQLite can hold."""
 EXAMPLES, EXAMPLES_OF_ONE = 2, 20
 """Rejections shown of each reason, and of the one that was asked for."""
 
@@ -69,11 +68,10 @@ def _story(folder: Path, row_id: str) -> dict[str, Any]:
     path = folder / "ledger.sqlite"
     if not path.is_file() or (is_finished(folder) and read_manifest(folder).origin == "translated"):
         return _without_ledger(folder, row_id)
-    suffix = row_id.rpartition("-")[2]
-    if not suffix.isdecimal() or len(suffix) > LONGEST_NUMBER:
+    if (slot := whole_number(row_id.rpartition("-")[2])) is None:
         raise UserError(f"'{row_id}' is not an id of {folder}; ids end in a slot number, as in mnli-s0-0000042")
     with closing(Ledger(path, read_only=True)) as ledger:
-        settings, slot = ledger.settings(), int(suffix)
+        settings = ledger.settings()
         own_id = slot_id(settings["task"], settings["seed"], slot, settings.get("language", ""))
         verdict = ledger.verdict(slot) if row_id == own_id else None
         if verdict is None:

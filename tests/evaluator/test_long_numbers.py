@@ -12,6 +12,8 @@ from evaluator.benchmark.files.predictions import number_lines
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.target import DataRoot
 from evaluator.experiment.arguments import parse_seeds, parse_size
+from evaluator.experiment.arms import parse_arm
+from evaluator.experiment.hardware import detect
 from synthgen.corpora.readers.squad import NOWHERE, answer_start
 from synthgen.engines.failures import busy_or_code
 from synthgen.errors import UserError
@@ -29,6 +31,20 @@ def test_an_option_of_so_many_digits_is_named_in_short(read: object, text: str) 
     with pytest.raises(UserError) as refused:
         read(text)  # type: ignore[operator]
     assert len(str(refused.value)) < 300 or read is check_n
+
+
+@pytest.mark.parametrize(
+    "value", [f"runs/x:{LONG}", f"runs/x:{LONG}%", f"runs/x:0.{LONG}%+runs/y:rest", f"mlm:x:{LONG}"]
+)
+def test_an_arm_of_so_many_rows_is_named_in_short(value: str) -> None:
+    with pytest.raises(UserError, match=r"arm 'real': '[\d.]+\.\.\.' is no number of rows, and no share; expected"):
+        parse_arm(f"real={value}")
+
+
+def test_threads_of_so_many_digits_are_named_in_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHGEN_THREADS", LONG)
+    with pytest.raises(UserError, match=r"SYNTHGEN_THREADS is '9+\.\.\.'; allowed: whole numbers from 1"):
+        detect()
 
 
 def test_values_of_files_and_replies_of_so_many_digits_are_no_numbers() -> None:
