@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from synthgen.runtime.cache import cache_root
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -25,6 +29,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one thread in each of several process
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell ignores it for what it starts with "&"
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a cache of its own with the user's models.
+
+    Else a server at a port that an earlier run had would be taken for that one, and its replies for paid ones.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    packs = cache_root() / "packs"
+    packs.mkdir(exist_ok=True)
+    cache = Path(tempfile.mkdtemp(prefix="synthgen-tests-"))
+    (cache / "packs").symlink_to(packs)
+    os.environ["SYNTHGEN_CACHE"] = str(cache)
+    config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
