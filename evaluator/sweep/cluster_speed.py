@@ -15,13 +15,22 @@ RUN_OVERHEAD = 2 * 2**30
 """Bytes that a run takes of a GPU beside its training: CUDA's own, batches of inference."""
 
 
-def devices(address: str | None, hardware: Hardware) -> int:
-    """Return how many GPUs a cluster has; on CPUs, how many runs its cores hold at once, at least one a machine."""
+def devices(address: str | None, hardware: Hardware, workers: int = 1) -> int:
+    """Return how many GPUs a cluster has; on CPUs, how many runs with cores of their own go at once.
+
+    At least one a machine, and where several `workers` are asked for no more than these on each.
+    """
     with joined(address or LOCAL) as ray:
         if hardware.device == "cuda":
             return max(1, int(ray.cluster_resources().get("GPU", 1)))
         cores = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
-        return sum(max(1, int(each // hardware.threads)) for each in cores)
+        return sum(cores_for_runs(int(each), hardware, workers) for each in cores)
+
+
+def cores_for_runs(cores: int, hardware: Hardware, workers: int) -> int:
+    """Return how many runs have cores of their own on one machine, at least one, at most several `workers`."""
+    runs = max(1, cores // hardware.threads)
+    return runs if workers == 1 else min(runs, workers)
 
 
 def runs_a_gpu(address: str | None, memory: int) -> int:

@@ -28,7 +28,7 @@ from evaluator.sweep.pending import pending
 from synthgen.console import note, progress
 from synthgen.errors import IncompleteError
 from synthgen.runtime.files import format_duration, format_size
-from synthgen.runtime.workers import Workers
+from synthgen.runtime.workers import Workers, usable_cores
 
 NOTICED = 0.1
 """Share of the time spent waiting for cores from which an estimate is a range."""
@@ -139,7 +139,10 @@ def _cost(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
     if todo:
         check_encoders(experiment)
     _check_room(disk, memory if ray is None else 0, hardware, store.root)
-    in_process = ray is None and (workers == 1 or hardware.device == "cpu")
+    if ray is not None or (workers > 1 and hardware.device == "cuda"):
+        devices = cluster_speed.devices(ray, hardware, workers)
+    else:
+        devices = 1 if workers == 1 else cluster_speed.cores_for_runs(usable_cores(), hardware, workers)
     start = time.monotonic()
     jobs = _count(todo, store)
     reading = (time.monotonic() - start) / max(1, len(jobs))
@@ -153,7 +156,7 @@ def _cost(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
         memory_bytes=memory,
         device=str(hardware),
         workers=workers,
-        devices=1 if in_process else cluster_speed.devices(ray, hardware),
+        devices=devices,
         arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
         price_per_hour=experiment.arguments.price_per_hour,
     )
@@ -229,12 +232,11 @@ def announce(plan: CostEstimate) -> None:
         f"plan: {totals['runs']} runs, {plan.finished_runs} finished before, {totals['steps']:,} steps, "
         f"{tokens:,} tokens; {plan.duration}; {disk} disk, {memory} memory"
     )
-    devices, each = (
-        (plan.device, "") if plan.devices == 1 else (f"{plan.devices} devices ({plan.device})", " per device")
-    )
+    devices = plan.device if plan.devices == 1 else f"{plan.devices} devices ({plan.device})"
+    runs = max(plan.workers, plan.devices) if plan.device.startswith("cpu") else plan.workers * plan.devices
     note(
         f"speed: {speed.tokens_per_second:,.0f} tokens/s, plus {speed.seconds_per_run:.0f} s per run, on {devices}; "
-        f"simultaneous runs{each}: {plan.workers}; source: {speed.source}"
+        f"simultaneous runs: {runs}; source: {speed.source}"
     )
 
 

@@ -159,11 +159,17 @@ def test_a_plan_counts_the_runs_that_a_clusters_cores_hold_at_once() -> None:
     import ray
 
     from evaluator.sweep.cluster_speed import devices
+    from evaluator.sweep.ray_runner import resources
 
     ray.init(num_gpus=2, num_cpus=6, include_dashboard=False, logging_level="ERROR")
     try:
         assert [devices("auto", Hardware("cpu", threads, bfloat16=False)) for threads in (1, 2, 4, 8)] == [6, 3, 1, 1]
         assert devices("auto", Hardware("cuda", 4, bfloat16=True)) == 2
+        one_thread = Hardware("cpu", 1, bfloat16=False)
+        assert [devices("auto", one_thread, workers) for workers in (2, 4, 9)] == [2, 4, 6]
+        assert [resources(ray, one_thread, workers) for workers in (1, 2, 3)] == [
+            {"num_cpus": cores} for cores in (1, 3, 2)
+        ]
     finally:
         ray.shutdown()
 
