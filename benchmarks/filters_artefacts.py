@@ -10,6 +10,7 @@ each corpus and of parts of them against each other, and released splits against
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import sys
@@ -74,7 +75,11 @@ def words(snli: list[Row], dev: list[Row], mnli: list[Row], mnli_dev: list[Row])
 
 
 def main() -> None:
-    root = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="data root with snli and mnli")
+    parser.add_argument("--words", action="store_true", help="only the words that give a label away")
+    given = parser.parse_args()
+    root: Path = given.data
     snli, mnli = (extract(root / name / "train_9k.json") for name in ("snli", "mnli"))
     dev, mnli_dev = (released(root / name) for name in ("snli/dev.jsonl", "mnli/dev_matched_1-5000.jsonl"))
     words(snli, dev, mnli, mnli_dev)
@@ -83,23 +88,24 @@ def main() -> None:
         own, real = (count_words(NLI, rows) for rows in (planted, snli))
         found = [asdict(word) for word in new_give_aways(own, real)]
         print(f"'indeed' in {share:.1%} of entailed: {found}", flush=True)
-    if "--words" in sys.argv:
+    if given.words:
         return
     for name, rows in {"SNLI 9k": snli, "SNLI 9k + dev": snli + dev, "MNLI 9k": mnli}.items():
         began = time.process_time()
-        found = baselines(NLI, rows)
+        by_view = baselines(NLI, rows)
         print(f"{name} ({len(rows)} rows, {time.process_time() - began:.1f} CPU s)", flush=True)
-        for view, baseline in found.items():
+        for view, baseline in by_view.items():
             low, high = baseline.ci95
             print(f"    {view}: {baseline.accuracy} ({low} to {high}), guessing {baseline.majority}", flush=True)
     together = snli + dev
     random.Random(0).shuffle(together)
     for size in (2_355, 4_710, 9_420, len(together)):
-        found = baselines(NLI, together[:size])["hypothesis-only"]
-        print(f"SNLI, {size} rows: hypothesis-only {found.accuracy} {found.ci95}", flush=True)
+        only = baselines(NLI, together[:size])["hypothesis-only"]
+        print(f"SNLI, {size} rows: hypothesis-only {only.accuracy} {only.ci95}", flush=True)
     for share in (0.02, 0.05, 0.2):
-        found = find_artefacts(NLI, plant(snli, share), snli)
-        print(f"'indeed' in {share:.0%} of entailed: {found['verdict']}, {found['excess']}, {found['new_give_aways']}")
+        all_found = find_artefacts(NLI, plant(snli, share), snli)
+        facts = ", ".join(str(all_found[name]) for name in ("verdict", "excess", "new_give_aways"))
+        print(f"'indeed' in {share:.0%} of entailed: {facts}")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def released(root: Path, name: str, folder: Path) -> Path:
 def other_rows(root: Path, name: str, folder: Path) -> list[Row]:
     """Return rows of other languages of a set's task."""
     task = name.rpartition("-")[2]
-    rows = []
+    rows: list[Row] = []
     for other in OTHERS[task]:
         out = folder / f"other-{other}"
         import_task(task, source=released(root, f"{other}-{task}", folder), out=out)

@@ -147,7 +147,7 @@ def estimator(folder: Path) -> Peaks:
             yield name, peak([*words, "--qe", f"{sys.executable} qe.py", "--out", f"q{number}"], folder)
 
 
-def zeros(file: IO[bytes], head: bytes = b'{"premise": "', megabytes: int = 1000) -> None:
+def zeros(file: IO[bytes] | gzip.GzipFile, head: bytes = b'{"premise": "', megabytes: int = 1000) -> None:
     """Write some bytes and very many zeros after them."""
     file.write(head)
     for _ in range(megabytes):

@@ -135,7 +135,7 @@ def library() -> Tokenizer:
     return Tokenizer.from_file(str(text_statistics.xlmr_tokenizer()))
 
 
-def loop(_: str) -> None:
+def loop(_text: str) -> None:
     for _ in range(1_000_000):
         pass
 

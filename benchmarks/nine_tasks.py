@@ -86,6 +86,7 @@ def main() -> None:
             except IncompleteError as error:
                 print(f"\n## {task}: {error}")
                 continue
+            assert isinstance(manifest, Manifest)
             report(task, folder, manifest, time.monotonic() - began, options.sample)
     finally:
         engine.close()

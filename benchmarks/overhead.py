@@ -38,6 +38,7 @@ from unittest.mock import patch
 import aiohttp
 
 from synthgen.analysis.similarity_to_real import measure
+from synthgen.dataset import Manifest
 from synthgen.generation import make as generate
 from synthgen.generation import write
 from tests.mock_endpoint import WORDS
@@ -86,6 +87,7 @@ def ours(url: str, rows: int, folder: Path, server: int, filters: Path | None = 
         given = {"passages": passages, "filters": filters, "out": Path(out) / "set"}
         manifest = generate.make("mnli", n=rows, engine="endpoint", model=url, **given)  # type: ignore[arg-type]
         end = time.perf_counter()
+    assert isinstance(manifest, Manifest)
     assert manifest.kept == rows
     return {"ours": rows / (written[0] - begin), "whole": rows / (end - begin)}
 
@@ -115,7 +117,7 @@ def bare(url: str, rows: int, server: int) -> float:
 
 def peer(name: str, environments: Path, url: str, rows: int, folder: Path) -> float:
     script = Path(__file__).parent / "peers" / f"{name.replace('-', '_')}_rows.py"
-    command = [environments / name / "bin" / "python", script, url, str(rows), str(IN_FLIGHT)]
+    command: list[str | Path] = [environments / name / "bin" / "python", script, url, str(rows), str(IN_FLIGHT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=400)
     if done.returncode:
         sys.exit(f"{name} failed: {done.stderr[-2000:]}")
@@ -151,14 +153,15 @@ def compare(url: str, server: int, arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
         ours(url, 50, where, server)  # loads the filters' models
-        runs = [
-            lambda: ours(url, arguments.rows, where, server, arguments.filters),
-            lambda: {"bare": bare(url, arguments.rows, server)},
-        ]
-        for name in PEERS if arguments.peers else ():
-            runs.append(lambda name=name: {name: peer(name, arguments.peers, url, arguments.peer_rows, where)})
+
+        def one_turn() -> Iterator[tuple[str, float]]:
+            yield from ours(url, arguments.rows, where, server, arguments.filters).items()
+            yield "bare", bare(url, arguments.rows, server)
+            for name in PEERS if arguments.peers else ():
+                yield name, peer(name, arguments.peers, url, arguments.peer_rows, where)
+
         for _ in range(arguments.repeats):
-            for name, rate in (item for run in runs for item in run().items()):
+            for name, rate in one_turn():
                 rates.setdefault(name, []).append(rate)
                 print(f"{name}: {rate:.1f} rows/s", flush=True)
     medians = {name: statistics.median(values) for name, values in rates.items()}
