@@ -7,6 +7,7 @@ archives of the same nodes have the same bytes.
 import gzip
 import io
 import re
+import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from evaluator.store.manifest import node_fault
 from evaluator.store.store import STORE_FILE, Store, has_head
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
-from synthgen.runtime.files import atomic_file, check_writable, move, scratch_folder
+from synthgen.runtime.files import atomic_file, check_writable, move, new_file, scratch_folder
 
 PACKED_KINDS = ("target", "predictions")
 """What an archive holds: scores are made from predictions in seconds, checkpoints are large."""
@@ -122,7 +123,8 @@ def _extract(path: Path, draft: Path) -> None:
                 assert content is not None  # a regular file has content
                 target = draft / member.name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content.read())
+                with new_file(target) as file:
+                    shutil.copyfileobj(content, file)
     except UserError:
         raise
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:

@@ -17,6 +17,7 @@ import pytest
 import evaluator
 from evaluator.cli.commands import print_packed
 from synthgen.errors import UserError
+from synthgen.runtime import files
 from synthgen.runtime.files import json_sha256
 from synthgen.runtime.typer_command import Arguments
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs
@@ -128,10 +129,10 @@ def test_a_disk_that_is_full_is_not_blamed_on_the_archive(tmp_path: Path, monkey
     path = _archive(tmp_path / "runs.tar.gz", f"target/{'0' * 24}/synthgen.json")
 
     def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "synthgen.json")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*synthgen\.json'"):
         evaluator.store_unpack(path, store=tmp_path / "store")
     assert not list(tmp_path.glob("store/**/*"))
 
