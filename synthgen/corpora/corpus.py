@@ -233,8 +233,10 @@ def _local_corpus(task: str, sources: tuple[CorpusEntry, ...], path: Path, state
         refuse_without_translation(task, path, stated.language)
     if is_release and not is_own and shipped_licence(path) is None:
         names = ", ".join(dict.fromkeys(file.source.name for file in files))
+        licences = ", ".join(dict.fromkeys(file.source.licence or UNKNOWN for file in files))
         console.note(
-            f"{path}: read as {names}, by the names of its files; for another set give --origin, --licence or --source"
+            f"{path}: read as {names}, by the names of its files, so with the licence {licences}; for another set give "
+            "--origin, --licence or --source"
         )
     for line in dict.fromkeys(chain(*map(_column_lines, parts), _language_lines(parts))):
         console.note(line)

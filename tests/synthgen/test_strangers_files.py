@@ -193,7 +193,8 @@ def test_files_of_another_kind_beside_those_that_are_read_are_named(
     open_corpus("mnli", write(tmp_path, {"train.jsonl": lines(ROWS), "train.csv": TABLE, "dev.jsonl": lines(ROWS)}))
     told = capfd.readouterr().err
     assert "left out: train.csv, dev.jsonl" in told
-    assert "read as mnli, by the names of its files; for another set give --origin" in told
+    assert "read as mnli, by the names of its files, so with the licence " in told
+    assert "; for another set give --origin, --licence or --source" in told
 
 
 def test_a_draw_keeps_no_more_of_a_large_set_than_it_may_take(tmp_path: Path) -> None:
