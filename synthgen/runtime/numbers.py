@@ -4,9 +4,9 @@ from synthgen.errors import UserError, shorten
 from synthgen.text.json_text import LARGEST_INTEGER
 
 
-def from_0(number: int) -> None:
+def from_0(number: int, name: str = "") -> None:
     """Raise UserError for a number below 0."""
-    _whole(number, 0)
+    _whole(number, 0, name)
 
 
 def from_1(number: int, name: str = "") -> None:

@@ -24,6 +24,7 @@ from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.models.loading import check_checkpoint
+from synthgen.runtime.numbers import from_0
 from synthgen.text.language_id import is_known
 from synthgen.text.languages import language_code
 from synthgen.translation.answers.alignment import NO_ALIGNER, Aligner, default_aligner
@@ -152,8 +153,7 @@ def _check_set(
     dataset: InputDataset, folders: Mapping[str, Path], round_trip: int, aligner: str | None, qa: Path | None
 ) -> None:
     """Raise UserError when a set cannot be translated into languages and folders so, before a model is loaded."""
-    if round_trip < 0:
-        raise UserError(f"--round-trip is {round_trip}; allowed: 0 or more")
+    from_0(round_trip, "--round-trip")
     if not isinstance(dataset.format, PairFormat | ChoiceFormat | SpanFormat):
         raise UserError(
             f"'{dataset.format.name}' data cannot be translated: a tag belongs to a token, and a translation has other "
