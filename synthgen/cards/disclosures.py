@@ -84,12 +84,12 @@ def cell_text(value: object) -> str:
     return str(value) if value not in ("", None) else "none"
 
 
-def lead(m: Manifest) -> str:
+def lead(manifest: Manifest) -> str:
     """Return what a card says first of its rows."""
-    if m.made_elsewhere:
-        text = str(_TEXTS["lead"]["elsewhere"]).format(name=m.made_elsewhere, origin=m.origin)
+    if manifest.made_elsewhere:
+        text = str(_TEXTS["lead"]["elsewhere"]).format(name=manifest.made_elsewhere, origin=manifest.origin)
     else:
-        text = str(_TEXTS["lead"][m.origin])
+        text = str(_TEXTS["lead"][manifest.origin])
     return " ".join(text.split())
 
 
@@ -103,59 +103,70 @@ def _leaves(value: Any) -> list[str]:  # noqa: ANN401 - the texts of a TOML file
     return [value] if isinstance(value, str) else [text for inner in value.values() for text in _leaves(inner)]
 
 
-def _elsewhere(m: Manifest, key: str = "unknown", facts: Facts | None = None, **values: Any) -> Answer:  # noqa: ANN401
+def _elsewhere(manifest: Manifest, key: str = "unknown", facts: Facts | None = None, **values: Any) -> Answer:  # noqa: ANN401
     """Return the answer for rows that were not made here."""
-    return _TEXTS["elsewhere"][key].format(name=m.made_elsewhere, **values), facts or {}
+    return _TEXTS["elsewhere"][key].format(name=manifest.made_elsewhere, **values), facts or {}
 
 
-def _generator(m: Manifest) -> Answer:
-    if m.origin in ("real", "sample"):
+def _generator(manifest: Manifest) -> Answer:
+    if manifest.origin in ("real", "sample"):
         return _not_done("no model wrote these rows")
-    if m.made_elsewhere:
-        named = [parent["generator"] for parent in m.parents if "generator" in parent]
-        verb = "translated" if m.origin == "translated" else "written"
+    if manifest.made_elsewhere:
+        named = [parent["generator"] for parent in manifest.parents if "generator" in parent]
+        verb = "translated" if manifest.origin == "translated" else "written"
         values = {"generator": ", ".join(dict.fromkeys(named)), "verb": verb}
-        return _elsewhere(m, "generator" if named else "unknown", {}, **values)
-    if m.model is None:
-        by = _facts(m.checks.get("translation", {})).get("by")
+        return _elsewhere(manifest, "generator" if named else "unknown", {}, **values)
+    if manifest.model is None:
+        by = _facts(manifest.checks.get("translation", {})).get("by")
         return (f"The rows were translated by {by}.", {}) if by else _not_done("the manifest names no model")
-    facts = {"revision": m.model["revision"], "licence of the weights": m.model["licence"], "engine": m.engine}
-    facts |= {name: value for name, value in m.model.items() if name not in ("ref", "revision", "licence")}
-    facts["versions"] = m.versions
-    verb = "translated" if m.origin == "translated" else "written"
-    return f"The rows were {verb} by {m.model['ref']}.", facts
+    facts = {
+        "revision": manifest.model["revision"],
+        "licence of the weights": manifest.model["licence"],
+        "engine": manifest.engine,
+    }
+    facts |= {name: value for name, value in manifest.model.items() if name not in ("ref", "revision", "licence")}
+    facts["versions"] = manifest.versions
+    verb = "translated" if manifest.origin == "translated" else "written"
+    return f"The rows were {verb} by {manifest.model['ref']}.", facts
 
 
-def _prompts(m: Manifest) -> Answer:
-    if m.origin != "synthetic":
+def _prompts(manifest: Manifest) -> Answer:
+    if manifest.origin != "synthetic":
         return _not_done("no prompt was used")
-    if m.made_elsewhere:
-        return _elsewhere(m)
+    if manifest.made_elsewhere:
+        return _elsewhere(manifest)
     text = (
-        "The complete prompt file is at the end of this card." if m.prompt_text else "The prompt file is not included."
+        "The complete prompt file is at the end of this card."
+        if manifest.prompt_text
+        else "The prompt file is not included."
     )
-    shots = [parent for parent in m.parents if parent.get("role") == "shots"]
+    shots = [parent for parent in manifest.parents if parent.get("role") == "shots"]
     text += " Real examples were shown to the generator." if shots else " Its examples were written for this project."
-    facts = {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {})
-    if languages := m.checks.get("prompt_language"):
-        text += f" The rows are in {language_name(m.language)}, which is not the language of the prompt file."
+    facts = {"SHA-256 of the prompt file": manifest.prompt_hash} | ({"examples shown": shots} if shots else {})
+    if languages := manifest.checks.get("prompt_language"):
+        text += f" The rows are in {language_name(manifest.language)}, which is not the language of the prompt file."
         facts |= languages
     return text, facts
 
 
-def _sampling(m: Manifest) -> Answer:
-    if m.made_elsewhere:
-        return _elsewhere(m, "whole" if m.sampling.get("n") is None else "drawn", {"draw": m.sampling}, seed=m.seed)
-    if m.origin != "synthetic":
-        return f"The rows were drawn with seed {m.seed}.", {"draw": m.sampling, "seed": m.seed}
-    return _TEXTS["sampling"].format(seed=m.seed), m.sampling
+def _sampling(manifest: Manifest) -> Answer:
+    if manifest.made_elsewhere:
+        return _elsewhere(
+            manifest,
+            "whole" if manifest.sampling.get("n") is None else "drawn",
+            {"draw": manifest.sampling},
+            seed=manifest.seed,
+        )
+    if manifest.origin != "synthetic":
+        return f"The rows were drawn with seed {manifest.seed}.", {"draw": manifest.sampling, "seed": manifest.seed}
+    return _TEXTS["sampling"].format(seed=manifest.seed), manifest.sampling
 
 
-def _labels(m: Manifest) -> Answer:
-    source = _elsewhere(m, "labels")[0] if m.made_elsewhere else _TEXTS["labels"][m.origin]
-    verified = m.checks.get("verification")
+def _labels(manifest: Manifest) -> Answer:
+    source = _elsewhere(manifest, "labels")[0] if manifest.made_elsewhere else _TEXTS["labels"][manifest.origin]
+    verified = manifest.checks.get("verification")
     if verified is None:
-        return f"{source}; they were not checked with a model.", {"labels": m.label_counts or "none"}
+        return f"{source}; they were not checked with a model.", {"labels": manifest.label_counts or "none"}
     annotators = {"verify": "a checkpoint", "judge": "a language model"}
     agreements = [
         f"{annotators[name]} labelled the rows without seeing their labels and agreed with "
@@ -165,39 +176,44 @@ def _labels(m: Manifest) -> Answer:
     ]
     shown = ", then ".join(agreements) or "see below"
     text = f"{source}. Rows with another label by a second annotator are not kept: {shown}."
-    return text, {"labels": m.label_counts, **_facts(verified)}
+    return text, {"labels": manifest.label_counts, **_facts(verified)}
 
 
-def _funnel(m: Manifest) -> Answer:
-    rows = m.funnel()
-    facts: dict[str, Any] = {f"rejected: {name}" if name in m.faults else name: count for name, count in rows}
-    facts |= {f"filter {name}": value or "no settings" for name, value in m.checks.get("filters", {}).items()}
-    for number, before in enumerate(m.checks.get("filtered_before", []), start=1):
+def _funnel(manifest: Manifest) -> Answer:
+    rows = manifest.funnel()
+    facts: dict[str, Any] = {f"rejected: {name}" if name in manifest.faults else name: count for name, count in rows}
+    facts |= {f"filter {name}": value or "no settings" for name, value in manifest.checks.get("filters", {}).items()}
+    for number, before in enumerate(manifest.checks.get("filtered_before", []), start=1):
         facts[f"filtering before this one, {number}"] = before.get("filters", "not recorded")
-    if m.origin == "synthetic" and not m.made_elsewhere:
-        facts |= {"requests by outcome": m.attempts, "acceptance by label": m.statistics.get("acceptance", "none")}
+    if manifest.origin == "synthetic" and not manifest.made_elsewhere:
+        facts |= {
+            "requests by outcome": manifest.attempts,
+            "acceptance by label": manifest.statistics.get("acceptance", "none"),
+        }
     text = "Rows asked for, rows left out by reason, rows kept. Of rejected rows only the counts are published."
     return text, facts
 
 
-def _deduplication(m: Manifest) -> Answer:
-    settings = {name: value for name, value in m.checks.get("filters", {}).items() if name in _DUPLICATES}
+def _deduplication(manifest: Manifest) -> Answer:
+    settings = {name: value for name, value in manifest.checks.get("filters", {}).items() if name in _DUPLICATES}
     if not settings:
         return _not_done("no filter for duplicates was run")
     facts: dict[str, Any] = {f"settings of {name}": value or "none" for name, value in settings.items()}
-    facts |= {**_facts(m.checks.get("deduplication", {})), "SHA-256 of the filters": m.filters_hash}
+    facts |= {**_facts(manifest.checks.get("deduplication", {})), "SHA-256 of the filters": manifest.filters_hash}
     text = f"Removed: {' and '.join(f'{name} duplicates' for name in settings)}."
     return text + (f" {_TEXTS['recall']}" if "near" in settings else ""), facts
 
 
-def _language(m: Manifest) -> Answer:
-    translation = _facts(m.checks.get("translation", {}))
-    if "language" not in m.checks and "before_filtering" in translation:
+def _language(manifest: Manifest) -> Answer:
+    translation = _facts(manifest.checks.get("translation", {}))
+    if "language" not in manifest.checks and "before_filtering" in translation:
         return _of_translations(translation)
-    text, facts = _checked(m, check="language")
-    if not (set_language := m.checks.get("set_language")):
+    text, facts = _checked(manifest, check="language")
+    if not (set_language := manifest.checks.get("set_language")):
         return text, facts
-    known = "not known" if m.language == UNKNOWN_LANGUAGE else f"{m.language}, from {set_language['said_by']}"
+    known = (
+        "not known" if manifest.language == UNKNOWN_LANGUAGE else f"{manifest.language}, from {set_language['said_by']}"
+    )
     read, agree = set_language["texts_identified"], set_language["texts_that_agree"]
     counted = f" ({agree} of {read} identified texts agree)" if read else ""
     return f"{text}{'' if text.endswith('.') else '.'} The language of the set is {known}{counted}.", facts
@@ -217,54 +233,62 @@ def _of_translations(translation: Facts) -> Answer:
     )
 
 
-def _translation(m: Manifest) -> Answer:
-    if m.origin != "translated":
+def _translation(manifest: Manifest) -> Answer:
+    if manifest.origin != "translated":
         return _not_done("nothing was translated")
-    if m.made_elsewhere:
-        return _elsewhere(m)
-    is_ours = "before_filtering" in _facts(m.checks.get("translation", {}))
-    return _checked(m, check="translation", done="done" if is_ours else "done_by_others")
+    if manifest.made_elsewhere:
+        return _elsewhere(manifest)
+    is_ours = "before_filtering" in _facts(manifest.checks.get("translation", {}))
+    return _checked(manifest, check="translation", done="done" if is_ours else "done_by_others")
 
 
-def _statistics(m: Manifest) -> Answer:
-    facts = {name: value for name, value in m.statistics.items() if name != "acceptance"}
-    beside = {name: m.checks[name] for name in ("artefacts", "shape", "diversity") if name in m.checks}
-    artefacts = m.checks.get("artefacts", {})
+def _statistics(manifest: Manifest) -> Answer:
+    facts = {name: value for name, value in manifest.statistics.items() if name != "acceptance"}
+    beside = {name: manifest.checks[name] for name in ("artefacts", "shape", "diversity") if name in manifest.checks}
+    artefacts = manifest.checks.get("artefacts", {})
     text = "Counted over the rows of this set; no real set was given for comparison."
     if "real" in artefacts:
         text = f"Counted over the rows of this set and of the real set. Artefacts: {artefacts['verdict']}."
     return text, facts | beside
 
 
-def _use(m: Manifest) -> Answer:
-    text = _TEXTS["use"]["sample" if m.origin == "sample" else "other"]
-    note = m.model.get("note") if m.model else None
-    failures = _elsewhere(m)[0] if m.made_elsewhere else _TEXTS["known_failures"][m.origin]
+def _use(manifest: Manifest) -> Answer:
+    text = _TEXTS["use"]["sample" if manifest.origin == "sample" else "other"]
+    note = manifest.model.get("note") if manifest.model else None
+    failures = _elsewhere(manifest)[0] if manifest.made_elsewhere else _TEXTS["known_failures"][manifest.origin]
     return text, {"known failures": failures} | ({"about the model": note} if note else {})
 
 
-def _cost(m: Manifest) -> Answer:
-    if m.made_elsewhere:
+def _cost(manifest: Manifest) -> Answer:
+    if manifest.made_elsewhere:
         return _elsewhere(
-            m, "cost", {}, seconds=m.seconds, hardware=cell_text(m.hardware or "a machine that was not recorded")
+            manifest,
+            "cost",
+            {},
+            seconds=manifest.seconds,
+            hardware=cell_text(manifest.hardware or "a machine that was not recorded"),
         )
-    text = f"{m.seconds:g} seconds on {cell_text(m.hardware)}; energy was not measured."
-    money = {"money": m.cost} if m.cost else {}
-    return text, money | {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"}
+    text = f"{manifest.seconds:g} seconds on {cell_text(manifest.hardware)}; energy was not measured."
+    money = {"money": manifest.cost} if manifest.cost else {}
+    return text, money | {
+        "tokens": manifest.tokens or "none",
+        "seconds": manifest.seconds,
+        "hardware": manifest.hardware or "not recorded",
+    }
 
 
-def _rerun(m: Manifest) -> Answer:
-    if not m.command and m.made_elsewhere:
-        return _elsewhere(m)
-    if not m.command:
+def _rerun(manifest: Manifest) -> Answer:
+    if not manifest.command and manifest.made_elsewhere:
+        return _elsewhere(manifest)
+    if not manifest.command:
         return _not_done("the set was made by a call from Python; the settings above are its arguments")
-    return "The command that made the set:", {"command": m.command}
+    return "The command that made the set:", {"command": manifest.command}
 
 
-def _checked(m: Manifest, *, check: str, done: str = "done") -> Answer:
+def _checked(manifest: Manifest, *, check: str, done: str = "done") -> Answer:
     """Return the answer for a check of the manifest, which `disclosures.toml` words."""
     texts = _TEXTS[check]
-    return (texts[done], _facts(m.checks[check])) if check in m.checks else _not_done(texts["missing"])
+    return (texts[done], _facts(manifest.checks[check])) if check in manifest.checks else _not_done(texts["missing"])
 
 
 def _facts(value: object) -> Facts:

@@ -25,8 +25,8 @@ _LINES_TRIED = 20
 _BLOCK = 1 << 21
 """Bytes that pyarrow parses together, and of which it reads 32 ahead."""
 SECONDS_TO_END = 0.5
-_LEFT: list[pcsv.CSVStreamingReader] = []
-"""Readers of files that were not read to their end: freed, pyarrow's thread may wait for itself for ever."""
+_NEVER_FREED: list[pcsv.CSVStreamingReader] = []
+"""Readers that stopped before the end of their file: pyarrow's thread may wait for ever when one is freed."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _PREAMBLE = re.compile(r"sep=([,;\t|:^~])(?:\r\n|\n|\r)", re.IGNORECASE)
 _NAME = re.compile(r"[^\W\d][\w .()/#*-]{0,39}")
@@ -170,7 +170,7 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
         raise UserError(f"cannot read {path} after row {first - 1}: {_reason(error)}") from None
     finally:
         if not stream.end() and reader:
-            _LEFT.append(reader)
+            _NEVER_FREED.append(reader)
 
 
 def _reason(error: pa.ArrowException) -> str:

@@ -162,16 +162,27 @@ class Neighbours:
         for group, is_same_language in zip(self._groups, is_same, strict=True):
             needed = margins.same if is_same_language else margins.other
             parts = whole if group.places.shape[1] == 1 else apart
-            step = max(1, _SCORES_AT_ONCE // max(len(group.items), len(group.texts)))
-            for first in range(0, len(rows), step):
-                scores, rest = group.similarities([part[first : first + step] for part in parts])
-                alike = np.where(rest >= _LEAST_OF_THE_REST, scores, -1)
-                for row in np.flatnonzero(alike.max(axis=1) >= needed - nearly + BACKGROUND).tolist():
-                    best = int(alike[row].argmax())
-                    new, old = self._stands_out(group, best, scores[row], needed), nearest[first + row]
-                    if new.excess >= -nearly and (old is None or new.excess > old.excess):
-                        nearest[first + row] = new
+            for row, new in self._near_items(group, parts, needed, nearly):
+                old = nearest[row]
+                if old is None or new.excess > old.excess:
+                    nearest[row] = new
         return nearest
+
+    def _near_items(
+        self, group: _Group, parts: Sequence[Vectors], needed: float, nearly: float
+    ) -> Iterator[tuple[int, NearestItem]]:
+        """Yield the item of a group that is most like a row, with the row's number, where it nearly stands out.
+
+        Rows are compared in blocks whose scores fit in memory.
+        """
+        block = max(1, _SCORES_AT_ONCE // max(len(group.items), len(group.texts)))
+        for first in range(0, len(parts[0]), block):
+            scores, rest = group.similarities([part[first : first + block] for part in parts])
+            alike = np.where(rest >= _LEAST_OF_THE_REST, scores, -1)
+            for row in np.flatnonzero(alike.max(axis=1) >= needed - nearly + BACKGROUND).tolist():
+                item = self._stands_out(group, int(alike[row].argmax()), scores[row], needed)
+                if item.excess >= -nearly:
+                    yield first + row, item
 
     def _is_whole(self, texts: int) -> bool:
         """Say whether rows are compared with items of so many texts as wholes: one of them has a single text."""

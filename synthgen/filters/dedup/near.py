@@ -98,25 +98,30 @@ class NearDuplicates(SetFilter):
         return {"near_matches_with_another_label_kept": self.contrasts}
 
     def _drop(self, rows: SetRows, key_file: KeyFile) -> Iterator[tuple[int, Drop]]:
-        """Yield the drops among the rows; compare again without them where not all pairs could be compared."""
+        """Yield the drops among the rows; compare again without them where not all pairs could be compared.
+
+        A pair has the ranks of two rows, the `first` of which stays; `gone` are the ranks of those that were dropped.
+        """
         gone: set[int] = set()
         contrasts: list[tuple[int, int]] = []
         pairs = key_file.pairs(gone)
         while len(pairs.packed):
-            before = len(gone)
+            count_before = len(gone)
             compared = self._read(rows, key_file.numbers, pairs.members())
-            for second, candidates in groupby(pairs, key=itemgetter(1)):
-                new = ComparedRow.unpack(compared[second])
-                for first in (first for first, _ in candidates if first not in gone):
-                    old = ComparedRow.unpack(compared[first])
-                    match = row_likeness(new, old, self._settings)
-                    if match and new.agrees(old):
+            for second, its_pairs in groupby(pairs, key=itemgetter(1)):
+                later = ComparedRow.unpack(compared[second])
+                for first, _ in its_pairs:
+                    if first in gone:
+                        continue
+                    earlier = ComparedRow.unpack(compared[first])
+                    match = row_likeness(later, earlier, self._settings)
+                    if match and later.agrees(earlier):
                         gone.add(second)
-                        yield int(key_file.numbers[second]), Drop(REASON, evidence(old, *match))
+                        yield int(key_file.numbers[second]), Drop(REASON, evidence(earlier, *match))
                         break
                     if match:
                         contrasts.append((first, second))
-            if len(gone) == before or not pairs.is_cut:
+            if len(gone) == count_before or not pairs.is_cut:
                 break
             pairs = key_file.pairs(gone)
         self.contrasts += len({second for first, second in contrasts if not {first, second} & gone})
