@@ -30,7 +30,11 @@ DatasetSeeds = Annotated[
         "them together."
     ),
 ]
-FilterFile = Annotated[Path | None, Option(help="TOML file with the filters to run and their settings.")]
+FilterFile = Annotated[
+    Path | None,
+    OptionCheck("synthgen.filters.config:check_file"),
+    Option(help="TOML file with the filters to run and their settings."),
+]
 Against = Annotated[
     Sequence[Path],
     Option(

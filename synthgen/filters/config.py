@@ -139,6 +139,14 @@ def read_config(path: Path | None = None, context: FilterContext | None = None) 
     return FilterConfig(tuple(stages), tuple(edits))
 
 
+def check_file(path: Path) -> None:
+    """Raise UserError for a file of filters with a key, a value or an edit that no filter has."""
+    tables = read_toml(path)
+    _refuse_unknown(tables, tables.pop("edits", []), where=str(path))
+    for spec in ORDER:
+        _settings(spec, tables.get(spec.name, {}), where=f"[{spec.name}] of {path}")
+
+
 def _refuse_unknown(tables: Mapping[str, Any], edits: object, *, where: str) -> None:
     known = [spec.name for spec in ORDER]
     for name, table in tables.items():

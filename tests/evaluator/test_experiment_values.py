@@ -13,6 +13,7 @@ import pytest
 import evaluator
 from evaluator.experiment.file import known_keys
 from evaluator.experiment.steps import COMMANDS, step_keys
+from synthgen.errors import UserError
 from synthgen.text.toml_text import read_toml
 
 CHECKOUT = Path(__file__).parents[2]
@@ -93,3 +94,50 @@ def test_no_option_of_a_step_takes_what_it_cannot_be(command: str) -> None:
     values |= {"data": {**FIRST, "step": step}, "arms": {"none": "none"}}
     assert faults(values) == ()
     assert passed(values, step, step_keys(command), "data.step.") == []
+
+
+@pytest.mark.usefixtures("here")
+def test_options_that_do_not_go_together_and_contents_of_options_are_all_listed_before_any_step_runs() -> None:
+    Path("filters.toml").write_text("[near]\nthreshhold = 1\n")
+    data = {
+        **FIRST,
+        "priced": {"make": "mnli", "price_in": 1.0},
+        "columned": {"import": "mnli", "from": "sample", "columns": ["premises=a"], "labels": ["0=yes"]},
+        "chosen": {"import": "mnli", "from": "sample", "where": ["gold"]},
+        "named": {"import": "mnli", "from": "sample", "generator": "some-model"},
+        "filtered": {"filter": "first", "filters": "filters.toml"},
+    }
+    values = {"targets": ["tatoeba"], "languages": ["es"], "data_root": "sample", "data": data, "arms": {"n": "none"}}
+    told = faults(values)
+    for name, said in {
+        "priced": "--price-in and --price-out together",
+        "columned": "unknown label 'yes' in --labels",
+        "chosen": "'gold' is not NAME=NAME",
+        "named": "--origin",
+        "filtered": "threshhold",
+    }.items():
+        assert [line for line in told if f"data.{name}" in line and said in line], (name, *told)
+    assert len(told) == 5
+
+
+ODD = (10**18, -(10**18), float("nan"), -float("inf"), 0.5, [[]], [{}], {"a": {"b": 1}}, ["x", 1], "\t", "é", "a=b=c")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("bad", ODD)
+def test_whatever_a_key_is_given_a_fault_is_one_short_line_with_its_place(bad: object) -> None:
+    """A value may be right for some keys: each of the others has a line, and none ends in a traceback."""
+    values = {"targets": ["tatoeba"], "languages": ["es"], "data_root": "sample", "arms": {"none": "none"}}
+    steps = {name: {**step, **dict.fromkeys(step_keys(name), bad)} for name, step in STEPS.items()}
+    for each in ({**values, "data": {**FIRST, **steps}}, {**EXAMPLE, **dict.fromkeys(known_keys(), bad)}):
+        lines = faults(each)
+        assert lines
+        assert [line for line in lines if "\n" in line or len(line) > 1000 or not line.startswith("mine.toml")] == []
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("key", ["seeds", "folder", "data", "arms", "optional", "no_such_key"])
+def test_a_number_of_thirty_digits_is_one_line(key: str) -> None:
+    with pytest.raises(UserError, match=r"mine\.toml") as refused:
+        faults({**EXAMPLE, key: 10**30})
+    assert "\n" not in str(refused.value)
