@@ -15,6 +15,7 @@ from evaluator.training.model_card import CARD_NAME, target_card
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.samples import SAMPLES
 from synthgen.errors import UserError
+from synthgen.runtime.files import write_atomically
 from synthgen.text.json_text import read_json_object
 
 KIND, SCORES = "target", "scores.json"
@@ -42,7 +43,7 @@ def stage_target(folder: Path, node: Mapping[str, Any], staging: Path) -> list[s
     written = {name: text for name, text in written.items() if text}
     for name, text in written.items():
         (staging / name).parent.mkdir(exist_ok=True)
-        (staging / name).write_text(text, encoding="utf-8")
+        write_atomically(staging / name, text)
     return [*dict.fromkeys([CARD_NAME, *node["files"], MANIFEST_NAME, *written])]
 
 

@@ -13,6 +13,7 @@ from evaluator.experiment.graph import data_revision
 from evaluator.experiment.jobs import Graph, PlannedScore
 from evaluator.store import Json, Store
 from synthgen.errors import UserError
+from synthgen.runtime.files import write_atomically
 
 
 def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
@@ -39,7 +40,7 @@ def _score(cell: PlannedScore, split: Split, revision: str, store: Store) -> Non
         results |= {"metrics": scored.metrics, "n": len(split), "data_revision": revision}
         items = {"ids": list(split.ids), "scores": scored.items}
         items |= {"clusters": list(split.clusters)} if split.clusters else {}
-        (draft / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
+        write_atomically(draft / "items.json", json.dumps(items, ensure_ascii=False))
 
 
 def read_predictions(path: Path, split: Split) -> list[Any]:

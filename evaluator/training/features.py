@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from synthgen.runtime.files import new_file, write_atomically
+
 IntArray = npt.NDArray[np.integer]
 
 EncodedRecords = tuple[Sequence[Any], "Features"]
@@ -108,7 +110,7 @@ def write_features(folder: Path, parts: Iterable[tuple[Features, int]]) -> Featu
     group, examples, ids, values = 1, 0, 0, 0
     seconds, lengths = list[IntArray | None](), list[IntArray]()
     with ExitStack() as stack:
-        files = {name: stack.enter_context((folder / f"{name}.bin").open("wb")) for name in _DTYPES}
+        files = {name: stack.enter_context(new_file(folder / f"{name}.bin")) for name in _DTYPES}
         for name in ("starts", "target_starts"):
             files[name].write(np.zeros(1, _DTYPES[name]).tobytes())
         for part, count in parts:
@@ -120,8 +122,8 @@ def write_features(folder: Path, parts: Iterable[tuple[Features, int]]) -> Featu
             lengths.append(np.diff(part.starts))
             group, examples, ids, values = part.group, examples + count, ids + part.tokens, values + len(part.targets)
     if (joined := _joined(seconds, lengths)) is not None:
-        (folder / f"{_SECONDS}.bin").write_bytes(joined.astype("int32").tobytes())
-    (folder / "features.json").write_text(json.dumps({"group": group}) + "\n", encoding="utf-8")
+        write_atomically(folder / f"{_SECONDS}.bin", joined.astype("int32").tobytes())
+    write_atomically(folder / "features.json", json.dumps({"group": group}) + "\n")
     return Features.load(folder)
 
 

@@ -16,6 +16,7 @@ import pytest
 
 import evaluator
 from evaluator.cli.commands import print_packed
+from evaluator.training.features import write_features
 from synthgen.errors import UserError
 from synthgen.runtime import files
 from synthgen.runtime.files import json_sha256
@@ -154,3 +155,12 @@ def test_a_store_at_an_address_is_refused_and_no_folder_of_its_name_is_made(tmp_
         evaluator.store_unpack(path, store="s3://bucket/store")
     with pytest.raises(UserError, match="is an address"):
         evaluator.store_pack("s3://bucket/store", out=tmp_path / "out.tar.gz")
+
+
+def test_features_that_a_full_disk_cuts_short_name_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*\.bin'"):
+        write_features(tmp_path / "features", [])
