@@ -185,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data_root", type=Path)
     parser.add_argument("--planted", type=int, default=100)
-    parser.add_argument("--sets", nargs="*", default=SETS)
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=SETS)
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     print(f"{'set':12} {'rows':>5} {'dropped':>8}  {'recall of planted faults'}")
