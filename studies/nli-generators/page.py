@@ -57,8 +57,8 @@ def _answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
     """Return the answer of the first part, in words."""
     nli, other = "target:xnli", "target:tatoeba"
     return f"""\
-- **4,500 real pairs help on NLI in other languages and harm sentence retrieval.** Compared with no intermediate data, XNLI rises
-  ({_words(pairs["real", "none", nli])}) and Tatoeba falls
+- **4,500 real pairs help on NLI in other languages and harm sentence retrieval.** Compared with no intermediate data,
+  XNLI rises ({_words(pairs["real", "none", nli])}) and Tatoeba falls
   ({_words(pairs["real", "none", other])}). For the mean of both, a primary comparison,
   no difference was detected with three seeds ({_words(pairs["real", "none", "all"])}).
 - **FewGen's pairs do not replace them.** Compared with real pairs, scores are lower on XNLI
