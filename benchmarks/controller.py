@@ -1,4 +1,4 @@
-"""The controller's promises at full size: counts through kills and faults over HTTP, memory and speed at scale.
+"""`synthgen make` at full size: are counts right after kills and server faults? Memory and speed with many rows.
 
     python benchmarks/controller.py endpoint --n 20000            killed with SIGKILL twice and resumed
     python benchmarks/controller.py endpoint --n 20000 --faults   with 20 % malformed, 5 % HTTP 500, 1 % timeouts

@@ -1,11 +1,12 @@
-"""Does label verification find wrong labels, and does its interval hold the true share of them?
+"""Does label verification find wrong labels, and does its confidence interval contain their true share?
 
     python benchmarks/filters_verifier.py DATA_ROOT WORK_DIR [--quick]
 
 Imports real QQP, trains a verifier with `evaluator train` on 6,000 rows (once; later calls reuse WORK_DIR/verifier),
 flips the labels of 20 % of another 2,000 rows, ten times with ten seeds, and prints for each draw the noise estimate
-with its interval and how enriched the flagged rows are. The remaining 999 rows calibrate the verifier. The bar: the
-interval contains 20 % in at least 9 of 10 draws. `--quick` has a bag of words for a verifier and takes seconds.
+with its interval and the share of wrong labels among the flagged rows. The remaining 999 rows calibrate the verifier.
+The goal: the interval contains 20 % in at least 9 of 10 draws. `--quick` uses a classifier of words in place of the
+trained verifier and takes seconds.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Each run is a process of its own with an empty cache, so that every hash is computed; with and without take turns.
 Without means that no file is read for its hash. Printed, and written as a page: medians of CPU seconds of each, their
-ratio, and, which a busy machine blurs less, the CPU seconds that the hashes took of those of the run.
+ratio, and the CPU seconds spent on hashes with their share of the run, which a busy machine distorts less.
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
-"""What the controller, filters and ledger cost: rows a second against one mock endpoint, ours beside the peers.
+"""What `make` costs beside the model: rows per second with a mock server, of ours, a bare client and other tools.
 
     python benchmarks/overhead.py --rows 2000 --repeats 5 --peers /tmp/peers
 
 One row per request (MNLI with `--passages`: the premise is there, the hypothesis is asked for), replies after 5 ms,
-default filters and ledger on. In turn, from nothing each time: `synthgen make`, a bare asyncio client that sends the
-same bodies and keeps nothing, distilabel and Data Designer from environments of their own, which are made by
-(`ours` is until all rows and rejections are written as parquet, as for the peers; `whole` is until the command ends,
-with the statistics, artefact baselines and card that the peers do not make)
+default filters and ledger on. In turn, in an empty folder each time: `synthgen make`, a bare asyncio client that sends
+requests of the same size and keeps nothing, distilabel and Data Designer. `ours` is until all rows and rejections are
+written as parquet, as for the peers; `whole` is until the command ends, with the statistics, artefact baselines and
+card that the peers do not make. The peers' environments are made by
 
     for peer in distilabel data-designer; do python -m venv /tmp/peers/$peer; done
     /tmp/peers/distilabel/bin/pip install 'distilabel[openai]==1.5.3'
     /tmp/peers/data-designer/bin/pip install 'data-designer==0.9.7'
 
 A peer has as many requests in flight as the bare client (256). Printed: every rate, the CPU time a row of `make`, of
-the bare client and of the server meanwhile, medians, ratios of medians, and of each repeat `whole` over the bare one:
-on a machine that others use too, only what ran one after the other compares.
+the bare client and of the server meanwhile, medians, ratios of medians, and for each repeat `whole` divided by `bare`:
+on a busy machine only runs that follow each other directly can be compared.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
+import re
 import sys
 from pathlib import Path
 
@@ -28,3 +30,12 @@ def test_a_benchmark_starts_and_says_what_it_measures(
         script.main()
     assert ended.value.code == 0
     assert "usage:" in capsys.readouterr().out
+
+
+def test_what_the_scripts_import_in_programs_of_other_processes_exists() -> None:
+    lines = [line for path in FOLDER.glob("*.py") for line in path.read_text("utf-8").split("\n")]
+    imports = [re.match(r"\W*from ((?:synthgen|evaluator)[\w.]*) import (\w+(?:, \w+)*)", line) for line in lines]
+    named = {f"{found[1]}.{name}" for found in imports if found for name in found[2].split(", ")}
+    assert len(named) > 100
+    for name in sorted(named):
+        assert pkgutil.resolve_name(name) is not None
