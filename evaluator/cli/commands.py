@@ -248,9 +248,13 @@ def print_score(score: Json, _: Arguments) -> None:
 
 
 def print_comparison(comparison: Any, _: Arguments) -> None:  # noqa: ANN401 - Comparison, not imported here
-    """Print the verdicts, where the page is, and the next command."""
+    """Print the verdicts, where the page is, and the next command, unless the page has no scores beside it."""
+    from evaluator.store.tables import RESULTS_NAME
+
     _print_verdicts(comparison)
-    note_next(f"evaluator publish {shlex.quote(str(Path(comparison.page).parent))} --to OWNER/NAME --dry-run")
+    folder = Path(comparison.page).parent
+    if (folder / RESULTS_NAME).is_file():
+        note_next(f"evaluator publish {shlex.quote(str(folder))} --to OWNER/NAME --dry-run")
 
 
 def _print_verdicts(comparison: Any) -> None:  # noqa: ANN401 - Comparison, not imported here
