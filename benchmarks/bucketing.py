@@ -15,10 +15,11 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from training import HELD_OUT, examples, held_out_loss, prepared
 
+from benchmarks.training import HELD_OUT, examples, held_out_loss, prepared
 from evaluator.experiment.hardware import detect
 from evaluator.training import loop as trainer
+from evaluator.training.batching import training_steps
 from evaluator.training.features import IntArray
 from synthgen.models.packs import resolve
 
@@ -34,7 +35,7 @@ def random_steps(lengths: IntArray, size: int, steps: int, generator: np.random.
 def run(model: Path, kind: str, records: list[object], step: int, steps: int, seed: int, *, bucketed: bool) -> float:
     """Return the held-out loss after training."""
     stage, head, features, held_out, network = prepared(model, kind, records, step, seed)
-    source = trainer.training_steps if bucketed else random_steps
+    source = training_steps if bucketed else random_steps
     with mock.patch.object(trainer, "training_steps", source):
         trainer.fit(
             [trainer.TrainingTask(network, head, features)],

@@ -18,12 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from synthgen.analysis.text_statistics import describe
 from synthgen.cards.card import write_card
 from synthgen.corpora.import_corpus import import_task
-from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, row_features, write_rows
+from synthgen.dataset import dataset_format, finish, read_manifest, read_rows, row_features, write_rows
 from synthgen.formats.base import Row
 from synthgen.publishing.verify import verify
 
@@ -46,11 +48,15 @@ def build(folder: Path, data_root: Path, rows: int) -> Path:
     out.mkdir()
     counts = {name: len(range(i, rows, 3)) for i, name in enumerate(format_.labels)}
     files = write_rows(out, recombined(), row_features(format_))
-    values = json.loads(manifest.to_json()) | {
-        **{"n": rows, "kept": rows, "asked": rows, "rejected": {}, "files": files, "label_counts": counts},
-        "statistics": describe(format_, read_rows(out)),
+    facts: dict[str, Any] = {
+        "n": rows,
+        "kept": rows,
+        "asked": rows,
+        "rejected": {},
+        "files": files,
+        "label_counts": counts,
     }
-    made = Manifest.from_json(json.dumps(values), where="benchmark")
+    made = replace(manifest, **facts, statistics=describe(format_, read_rows(out)))
     write_card(out, made)
     finish(out, made)
     return out

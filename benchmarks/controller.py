@@ -1,4 +1,4 @@
-"""The controller's promises at full size: counts through kills and faults over HTTP, memory and speed at scale.
+"""`synthgen make` at full size: are counts right after kills and server faults? Memory and speed with many rows.
 
     python benchmarks/controller.py endpoint --n 20000            killed with SIGKILL twice and resumed
     python benchmarks/controller.py endpoint --n 20000 --faults   with 20 % malformed, 5 % HTTP 500, 1 % timeouts
@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from synthgen.dataset import read_manifest, read_rows
+from synthgen.dataset import Manifest, read_manifest, read_rows
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.generation.make import make
@@ -83,6 +83,7 @@ def refilter(n: int) -> None:
         for filters in (None, other):
             asked, began = engine.requests, time.perf_counter()
             made = make("mnli", n=n, out=Path(folder) / "set", filters=filters, **settings)  # type: ignore[arg-type]
+            assert isinstance(made, Manifest)
             facts = {"n": n, "filters": "default" if filters is None else "others", "calls": engine.requests - asked}
             print(
                 json.dumps({**facts, "kept": made.kept, "seconds": round(time.perf_counter() - began, 1)}), flush=True
@@ -99,6 +100,7 @@ def scale(n: int, filters: Path | None) -> None:
         settings = {"model": str(model), "engine": "scripted", "decoding": "plain", "filters": filters}
         made = make("mnli", n=n, out=Path(folder) / "set", started_engine=ScriptedEngine(sentence), **settings)  # type: ignore[arg-type]
         seconds = time.perf_counter() - began
+    assert isinstance(made, Manifest)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     facts = {"n": n, "rows_per_second": round(n / seconds, 1), "peak_gib": round(peak, 3)}
     print(json.dumps({**facts, "rejected": made.rejected}))

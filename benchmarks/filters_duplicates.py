@@ -101,7 +101,11 @@ def recall(data: Path, per_cell: int = 200) -> None:
         rows = draw.sample(real_rows(data, (corpus,)), BASE_ROWS)
         vocabulary = [word for row in rows for word in row["premise"].split()]
         judge = NearDuplicates(NLI)
-        base = [row for row in rows if judge.check(row["id"], row) is None and judge.add_kept(row["id"], row) is None]
+        base = []
+        for row in rows:
+            if judge.check(row["id"], row) is None:
+                judge.add_kept(row["id"], row)
+                base.append(row)
         lost = [row for row in rows if row["id"] not in {each["id"] for each in base}]
         print(f"{corpus}: {len(rows)} real rows, of which {len(lost)} are themselves near duplicates of others")
         for field in NLI.fields:
@@ -188,7 +192,7 @@ def contamination(data: Path, count: int, planted: int = 500, *, show: bool = Fa
         ],
     )
     print(f"{len(judge._items):,} items of {len(judge._sets)} sets read in {time.process_time() - began:.0f} s CPU")
-    ways = {
+    ways: dict[str, Callable[[str], str]] = {
         "verbatim": lambda text: text,
         "small edit": edits(draw, [word for row in clean for word in row["premise"].split()])["replace"],
         "truncated": lambda text: " ".join(text.split()[: max(4, round(0.6 * len(text.split())))]),

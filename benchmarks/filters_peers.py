@@ -15,9 +15,9 @@ between, words told apart by white space.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -147,7 +147,7 @@ def datatrove(file: Path) -> tuple[Times, Numbers]:
     from datatrove.pipeline.dedup.minhash import HashConfig, MinhashConfig
     from datatrove.utils.word_tokenizers import WordTokenizer
 
-    class Words(WordTokenizer):
+    class Words(WordTokenizer):  # type: ignore[misc]  # untyped where datatrove is not installed
         def word_tokenize(self, text: str) -> list[str]:
             return text.split()
 
@@ -179,10 +179,19 @@ def datatrove(file: Path) -> tuple[Times, Numbers]:
 
 PEERS = {each.__name__: each for each in (rensa, rensa_matrix, datasketch, semhash, text_dedup, datatrove)}
 
-if __name__ == "__main__":
-    name, source, saved = sys.argv[1:]
-    (seconds, wall), kept = PEERS[name](Path(source))
-    mask = np.zeros(pq.read_metadata(source).num_rows, dtype=np.bool_)
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=PEERS)
+    parser.add_argument("source", type=Path, help="parquet file with premise and hypothesis")
+    parser.add_argument("saved", type=Path, help="file of which rows are kept, as numpy saves it")
+    given = parser.parse_args()
+    (seconds, wall), kept = PEERS[given.name](given.source)
+    mask = np.zeros(pq.read_metadata(given.source).num_rows, dtype=np.bool_)
     mask[list(kept)] = True
-    np.save(saved, mask)
+    np.save(given.saved, mask)
     print(json.dumps({"seconds": seconds, "wall": wall, "kept": int(mask.sum())}))
+
+
+if __name__ == "__main__":
+    main()

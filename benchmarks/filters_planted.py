@@ -4,8 +4,8 @@
 
 20,000 real English rows (SNLI, MNLI, QQP), in which one text of 200 rows a kind is replaced by a fault: sentences of
 each XTREME-R language there is a file for (five words or more, ten letters where a script has no spaces), personal
-data, refusals, template residue. Then the other way round for the languages: English sentences among those of another
-one. The bar: 98 % found, less than 0.1 % of the clean rows dropped. `--show` prints the clean rows that were dropped.
+data, refusals, rests of prompts. For the languages also the reverse: English sentences among those of another one. The
+goal: 98 % found, less than 0.1 % of the clean rows dropped. `--show` prints the clean rows that were dropped.
 """
 
 from __future__ import annotations

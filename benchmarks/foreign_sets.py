@@ -1,4 +1,4 @@
-"""Do sets in other languages and scripts go through import, filter, inspect and card whole? Are planted faults found?
+"""Are sets in other languages and scripts imported, filtered and described correctly, and inserted faults found?
 
     python benchmarks/foreign_sets.py DATA_ROOT [--planted 100] [--sets ja-pawsx th-copa] [--show]
 
@@ -6,8 +6,8 @@ The sets are evaluation data taken as training data: XNLI, XQuAD and XCOPA, and 
 Tatoeba's sentences. Each is imported, filtered by default and inspected, and its card is checked. Then faulty copies of
 rows are planted among those that were kept: near duplicates, with one word replaced or in a script without spaces two
 letters, in a text of at least eight words or sixteen letters; texts of one word or letter; whole rows of other
-languages, and rows with one text of another (of five words or more). The bars: at most 2 % of the released rows
-dropped, 95 % of each kind found. `--show` prints the rows dropped without cause, and those missed.
+languages, and rows with one text of another (of five words or more). The goals: at most 2 % of the released rows
+dropped, 95 % of each kind found. `--show` prints the rows that were dropped wrongly, and the faults that were missed.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def released(root: Path, name: str, folder: Path) -> Path:
 def other_rows(root: Path, name: str, folder: Path) -> list[Row]:
     """Return rows of other languages of a set's task."""
     task = name.rpartition("-")[2]
-    rows = []
+    rows: list[Row] = []
     for other in OTHERS[task]:
         out = folder / f"other-{other}"
         import_task(task, source=released(root, f"{other}-{task}", folder), out=out)
@@ -185,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data_root", type=Path)
     parser.add_argument("--planted", type=int, default=100)
-    parser.add_argument("--sets", nargs="*", default=SETS)
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=SETS)
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     print(f"{'set':12} {'rows':>5} {'dropped':>8}  {'recall of planted faults'}")

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from synthgen.dataset import Manifest
 from synthgen.engines import NextRequest, Reply, Request
 from synthgen.engines.base import Engine, EngineOptions
 from synthgen.engines.vllm import VllmEngine
@@ -81,6 +82,7 @@ def pipeline_rate(engine: VllmEngine, task: str, rows: int, seed: int, model: st
             task, n=rows, model=model, out=Path(folder), seed=seed, decoding=decoding, started_engine=recorder
         )
         seconds = time.perf_counter() - begin
+    assert isinstance(manifest, Manifest)
     finished = manifest.asked - manifest.rejected.get("surplus", 0)
     return Measured(
         recorder.output_tokens / seconds, manifest.kept / seconds, manifest.kept / finished, recorder.requests

@@ -1,8 +1,9 @@
-"""Peak memory of commands under bombs, endless bodies and replies of 50 MB, beside that of the same command in peace.
+"""Peak memory of commands with decompression bombs, endless replies and replies of 50 MB, beside ordinary input.
 
     python benchmarks/hostile_memory.py [--only make,import]
 
-At most 150 MB may be added. A command ends by itself or is stopped after two minutes; its peak is that of its process.
+Hostile input may add at most 150 MB. A command ends by itself or is stopped after two minutes; its peak is that of its
+process.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def estimator(folder: Path) -> Peaks:
             yield name, peak([*words, "--qe", f"{sys.executable} qe.py", "--out", f"q{number}"], folder)
 
 
-def zeros(file: IO[bytes], head: bytes = b'{"premise": "', megabytes: int = 1000) -> None:
+def zeros(file: IO[bytes] | gzip.GzipFile, head: bytes = b'{"premise": "', megabytes: int = 1000) -> None:
     """Write some bytes and very many zeros after them."""
     file.write(head)
     for _ in range(megabytes):

@@ -2,9 +2,9 @@
 
     python benchmarks/hostile_text.py [--characters 100000] [--only NAME,...]
 
-Kinds are each ASCII character, short strings that patterns begin with, and mixed scripts. Time is the process's, the
-least of two runs, of the slowest kinds of seven; growth is the time for all characters by that for a quarter of them (4
-is linear). First comes the time of a loop of a million passes: that of an idle machine is 15 to 20 ms.
+Kinds are each ASCII character, short strings that patterns begin with, and mixed scripts. Printed are the slowest
+kinds with their CPU time, the least of seven runs, and its growth: the time for all characters divided by that for a
+quarter of them (4 is linear). First comes the time of a loop of a million passes, 15 to 20 ms on an idle machine.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def library() -> Tokenizer:
     return Tokenizer.from_file(str(text_statistics.xlmr_tokenizer()))
 
 
-def loop(_: str) -> None:
+def loop(_text: str) -> None:
     for _ in range(1_000_000):
         pass
 

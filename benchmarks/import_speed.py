@@ -5,6 +5,7 @@ thread each, by turns, medians of five; then the whole command once a kind in a 
 memory. `rows` reads, checks and maps every row; `command` also writes the folder, its statistics and its card.
 """
 
+import argparse
 import json
 import os
 import resource
@@ -85,8 +86,10 @@ def timed(function: Callable[[Path], object], path: Path) -> float:
 
 def main() -> None:
     """Print a line for each kind of file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="?", default=1_000_000)
+    rows = parser.parse_args().rows
     pa.set_cpu_count(1)
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     with TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, rows)

@@ -4,7 +4,7 @@
 
 Each run is a process of its own with an empty cache, so that every hash is computed; with and without take turns.
 Without means that no file is read for its hash. Printed, and written as a page: medians of CPU seconds of each, their
-ratio, and, which a busy machine blurs less, the CPU seconds that the hashes took of those of the run.
+ratio, and the CPU seconds spent on hashes with their share of the run, which a busy machine distorts less.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from synthgen.runtime import integrity
+from synthgen.runtime.files import file_sha256
 from tests.data import TINY_DATA_ROOT
 from tests.synthgen.conftest import NLI, dataset_folder, random_rows
 
@@ -41,7 +43,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(one(*given.one, given.folder, given.model, given.examples)))
+        print(json.dumps(one(given.one[0], given.one[1], given.folder, given.model, given.examples)))
         return
     lines = [
         "| command | CPU s with | CPU s without | ratio | CPU s of the hashes | share |",
@@ -76,7 +78,7 @@ def table_line(command: str, folder: Path, given: argparse.Namespace) -> str:
 
 def one(command: str, mode: str, folder: Path, model: str, examples: int) -> dict[str, float]:
     """Run a command once, in a new folder, and return its CPU seconds and those in which files were hashed."""
-    spent, read = 0.0, integrity.file_sha256
+    spent, read = 0.0, file_sha256
 
     def timed(path: Path) -> str:
         nonlocal spent
@@ -111,7 +113,7 @@ def run_compare(source: Path, out: Path, model: str, examples: int) -> None:
     """Train and score the set and none on one target."""
     import evaluator
 
-    asked = {"targets": ["xnli"], "languages": ["en", "de"], "seeds": 1, "recipe": "small"}
+    asked: dict[str, Any] = {"targets": ["xnli"], "languages": ["en", "de"], "seeds": 1, "recipe": "small"}
     asked |= {"data_root": TINY_DATA_ROOT, "model": model, "max_train_examples": examples}
     evaluator.compare(["none=none", f"set={source}"], **asked, store=out / "store", out=out / "report.html")
 

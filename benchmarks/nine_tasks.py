@@ -3,7 +3,7 @@
     python benchmarks/nine_tasks.py --data-root data --out runs/nine [--rows 60] [--tasks qqp ccg]
 
 A teacher for ccg is trained first, on 600 English UD sentences (`evaluator train`): universal
-parts of speech stand in for supertags, whose corpus is licensed. One engine serves all tasks. Sets that are finished
+parts of speech replace supertags, whose corpus needs a licence. One engine serves all tasks. Sets that are finished
 are not made again. `--sample K` prints K rows of each.
 """
 
@@ -86,6 +86,7 @@ def main() -> None:
             except IncompleteError as error:
                 print(f"\n## {task}: {error}")
                 continue
+            assert isinstance(manifest, Manifest)
             report(task, folder, manifest, time.monotonic() - began, options.sample)
     finally:
         engine.close()

@@ -1,20 +1,20 @@
-"""What the controller, filters and ledger cost: rows a second against one mock endpoint, ours beside the peers.
+"""What `make` costs beside the model: rows per second with a mock server, of ours, a bare client and other tools.
 
     python benchmarks/overhead.py --rows 2000 --repeats 5 --peers /tmp/peers
 
 One row per request (MNLI with `--passages`: the premise is there, the hypothesis is asked for), replies after 5 ms,
-default filters and ledger on. In turn, from nothing each time: `synthgen make`, a bare asyncio client that sends the
-same bodies and keeps nothing, distilabel and Data Designer from environments of their own, which are made by
-(`ours` is until all rows and rejections are written as parquet, as for the peers; `whole` is until the command ends,
-with the statistics, artefact baselines and card that the peers do not make)
+default filters and ledger on. In turn, in an empty folder each time: `synthgen make`, a bare asyncio client that sends
+requests of the same size and keeps nothing, distilabel and Data Designer. `ours` is until all rows and rejections are
+written as parquet, as for the peers; `whole` is until the command ends, with the statistics, artefact baselines and
+card that the peers do not make. The peers' environments are made by
 
     for peer in distilabel data-designer; do python -m venv /tmp/peers/$peer; done
     /tmp/peers/distilabel/bin/pip install 'distilabel[openai]==1.5.3'
     /tmp/peers/data-designer/bin/pip install 'data-designer==0.9.7'
 
 A peer has as many requests in flight as the bare client (256). Printed: every rate, the CPU time a row of `make`, of
-the bare client and of the server meanwhile, medians, ratios of medians, and of each repeat `whole` over the bare one:
-on a machine that others use too, only what ran one after the other compares.
+the bare client and of the server meanwhile, medians, ratios of medians, and for each repeat `whole` divided by `bare`:
+on a busy machine only runs that follow each other directly can be compared.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from unittest.mock import patch
 import aiohttp
 
 from synthgen.analysis.similarity_to_real import measure
+from synthgen.dataset import Manifest
 from synthgen.generation import make as generate
 from synthgen.generation import write
 from tests.mock_endpoint import WORDS
@@ -86,6 +87,7 @@ def ours(url: str, rows: int, folder: Path, server: int, filters: Path | None = 
         given = {"passages": passages, "filters": filters, "out": Path(out) / "set"}
         manifest = generate.make("mnli", n=rows, engine="endpoint", model=url, **given)  # type: ignore[arg-type]
         end = time.perf_counter()
+    assert isinstance(manifest, Manifest)
     assert manifest.kept == rows
     return {"ours": rows / (written[0] - begin), "whole": rows / (end - begin)}
 
@@ -115,7 +117,7 @@ def bare(url: str, rows: int, server: int) -> float:
 
 def peer(name: str, environments: Path, url: str, rows: int, folder: Path) -> float:
     script = Path(__file__).parent / "peers" / f"{name.replace('-', '_')}_rows.py"
-    command = [environments / name / "bin" / "python", script, url, str(rows), str(IN_FLIGHT)]
+    command: list[str | Path] = [environments / name / "bin" / "python", script, url, str(rows), str(IN_FLIGHT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=400)
     if done.returncode:
         sys.exit(f"{name} failed: {done.stderr[-2000:]}")
@@ -151,14 +153,15 @@ def compare(url: str, server: int, arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
         ours(url, 50, where, server)  # loads the filters' models
-        runs = [
-            lambda: ours(url, arguments.rows, where, server, arguments.filters),
-            lambda: {"bare": bare(url, arguments.rows, server)},
-        ]
-        for name in PEERS if arguments.peers else ():
-            runs.append(lambda name=name: {name: peer(name, arguments.peers, url, arguments.peer_rows, where)})
+
+        def one_turn() -> Iterator[tuple[str, float]]:
+            yield from ours(url, arguments.rows, where, server, arguments.filters).items()
+            yield "bare", bare(url, arguments.rows, server)
+            for name in PEERS if arguments.peers else ():
+                yield name, peer(name, arguments.peers, url, arguments.peer_rows, where)
+
         for _ in range(arguments.repeats):
-            for name, rate in (item for run in runs for item in run().items()):
+            for name, rate in one_turn():
                 rates.setdefault(name, []).append(rate)
                 print(f"{name}: {rate:.1f} rows/s", flush=True)
     medians = {name: statistics.median(values) for name, values in rates.items()}

@@ -3,8 +3,8 @@
     python benchmarks/report_scale.py                # 5 arms x 6 sizes x 10 seeds x 12 targets, 10^8 item scores
 
 Writes a store with made-up scores (as many languages a target as XTREME-R has, parallel items, tag counts for two
-targets), then runs `evaluator.report` on it in a process of its own and prints wall time, peak memory and the
-size of the files. The bar: less than 5 minutes and 4 GB on two cores.
+targets), then runs `evaluator report` on it in a process of its own and prints wall time, peak memory and the
+size of the files. The limit: less than 5 minutes and 4 GB on two cores.
 """
 
 from __future__ import annotations
@@ -87,13 +87,6 @@ def row(run: TrainedRun, cell: Cell, value: float, n: int) -> ResultRow:
     )
 
 
-REPORT = """
-import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3])
-from evaluator.report import report
-report(Path(sys.argv[1]), out=Path(sys.argv[2]))
-"""
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time and memory of a report over a large store.")
     parser.add_argument("--item-scores", type=int, default=10**8)
@@ -104,8 +97,8 @@ def main() -> None:
         folder = args.keep or Path(temporary)
         written = write_store(folder / "store", args.item_scores, args.seeds)
         out, started = folder / "report.html", time.monotonic()
-        root = str(Path(__file__).resolve().parents[1])
-        subprocess.run([sys.executable, "-c", REPORT, str(folder / "store"), str(out), root], check=True)
+        command = [sys.executable, "-m", "evaluator", "report", str(folder / "store"), "--out", str(out)]
+        subprocess.run(command, check=True)
         seconds = time.monotonic() - started
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
         sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(folder.glob("*.*")))

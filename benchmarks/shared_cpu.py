@@ -1,4 +1,4 @@
-"""Training beside a busy process: the speed that is left, and what waiting threads cost.
+"""Training speed while another process keeps a core busy, with waiting threads that sleep or spin.
 
     python benchmarks/shared_cpu.py --rounds 3
 

@@ -33,8 +33,8 @@ def write_set(folder: Path, rows: Sequence[Row], like: Path) -> Path:
     """Write rows as a finished set like another."""
     manifest = read_manifest(like)
     files = write_rows(folder, rows, row_features(dataset_format(manifest)))
-    counts = {"n": len(rows), "asked": len(rows), "kept": len(rows), "label_counts": {}, "rejected": {}}
-    finish(folder, replace(manifest, files=files, **counts))
+    size = len(rows)
+    finish(folder, replace(manifest, files=files, n=size, asked=size, kept=size, label_counts={}, rejected={}))
     return folder
 
 

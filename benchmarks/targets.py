@@ -82,7 +82,11 @@ def write_mewslix(folder: Path) -> Path:
     def mention(language: str, pattern: str, name: str) -> tuple[dict[str, object], dict[str, object]]:
         text, start = pattern.format(name), pattern.index("{")
         span = {"start": start, "end": start + len(name), "text": name}
-        found = {"example_id": f"{language}-{pattern}-{name}", "mention_span": span, "entity_id": ids[name]}
+        found: dict[str, object] = {
+            "example_id": f"{language}-{pattern}-{name}",
+            "mention_span": span,
+            "entity_id": ids[name],
+        }
         return {"text": text, "sentence_spans": spans(text), "language": language}, found
 
     entities = {
@@ -126,12 +130,14 @@ def run(target: str, budget: Budget, arguments: argparse.Namespace) -> None:
         max_train_examples=budget.train,
         max_eval_examples=budget.test,
     )
-    values: dict[str, dict[str, float]] = {}
+    values: dict[str, dict[str, float | None]] = {}
     for row in read_results(out / "results.jsonl").rows:
         values.setdefault(row.metric, {})[row.language] = row.value
     seconds = time.monotonic() - began
     for metric, found in values.items():
-        shown = "  ".join(f"{language} {value:.1f}" for language, value in found.items())
+        shown = "  ".join(
+            f"{language} {'failed' if value is None else f'{value:.1f}'}" for language, value in found.items()
+        )
         print(f"{target:<9} {metric:<15} {shown}  ({budget.train or 0} trained, {seconds:.0f} s)", flush=True)
 
 

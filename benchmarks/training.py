@@ -101,7 +101,7 @@ def held_out_loss(network: Any, head: Any, features: Any) -> float:  # noqa: ANN
     with torch.inference_mode():
         for chosen in inference_batches(features.lengths, 4096):
             total += float(head.loss(network, collate(features, chosen, 1, network.device)))
-    return total / head.count([features.target(i) for i in range(len(features))])
+    return total / float(head.count([features.target(i) for i in range(len(features))]))
 
 
 def ours(model: Path, kind: str, records: Records, step: int, steps: int, seed: int, *, compact: bool = True) -> Run:
@@ -169,7 +169,7 @@ def compare(name: str, model: Path, kind: str, arguments: argparse.Namespace) ->
     """Return medians of interleaved runs of both trainers, and of ours without compaction."""
     step, steps = arguments.examples_per_step, arguments.steps
     records = examples(kind, arguments.data_root, step * steps + HELD_OUT)
-    runs: dict[str, list[Run]] = {"ours": [], "trainer": []} | ({} if arguments.no_plain else {"plain": []})
+    runs: dict[str, list[Run]] = {who: [] for who in ("ours", "trainer", *(() if arguments.no_plain else ("plain",)))}
     for seed in range(arguments.repeats):
         for who, found in runs.items():
             function = trainer if who == "trainer" else ours

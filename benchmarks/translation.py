@@ -80,7 +80,7 @@ def answers(folder: Path, human: Path, language: str, seed: int = 0) -> None:
     """Print token F1 against the human answers of the kept ones, of each way and reason, and of random stretches."""
     gold, draw = _gold(human), random.Random(seed)
     scores: dict[str, list[float]] = {}
-    kept = Counter()
+    kept: Counter[str] = Counter()
     for verdict, _, texts, found in _answered(folder):
         passage = texts["context"].text
         kept[verdict.verdict] += 1

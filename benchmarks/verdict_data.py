@@ -10,7 +10,7 @@ variances, numbers of seeds and comparisons.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -226,7 +226,7 @@ SETTLING_COLUMNS = (
     "difference | margin | seeds | looks | comparisons | seed SD | item SD | seeds named for | none named | found | "
     "median | mean | fewest for all | mean, times the fewest | times those of one who knows"
 )
-TABLES = {
+TABLES: dict[str, tuple[str, str, Callable[..., str], Sequence[tuple[object, ...]]]] = {
     "datasets": (
         "Generated datasets that differ, two generators that do not",
         "tau | seeds | datasets | cover of the claim | cover of the generators | width, points",
@@ -261,10 +261,10 @@ TABLES = {
 """Title, columns, the function of a row, and the rows: what a row is about."""
 
 
-def table_lines(name: str, worlds: int, run_all: object = map) -> Iterator[str]:
+def table_lines(name: str, worlds: int, run_all: Callable[..., Iterable[str]] = map) -> Iterator[str]:
     """Yield the lines of a table, as its rows come in."""
     title, columns, run, settings = TABLES[name]
     yield f"\n{title}\n"
     yield f"| {columns} |"
     yield f"|{'--:|' * (columns.count('|') + 1)}"
-    yield from run_all(run, [(*setting, worlds) for setting in settings])  # type: ignore[operator]
+    yield from run_all(run, [(*setting, worlds) for setting in settings])

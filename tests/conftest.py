@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     packs = cache_root() / "packs"
-    packs.mkdir(exist_ok=True)
+    packs.mkdir(parents=True, exist_ok=True)
     cache = Path(tempfile.mkdtemp(prefix="synthgen-tests-"))
     (cache / "packs").symlink_to(packs)
     os.environ["SYNTHGEN_CACHE"] = str(cache)

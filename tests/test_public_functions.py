@@ -104,6 +104,8 @@ def _function(
         ({"many": "a"}, (None, "", (Path("a"),), 0, 0)),
         ({"many": iter(["a", Path("b")])}, (None, "", (Path("a"), Path("b")), 0, 0)),
         ({"number": Fraction(1, 2), "n": "real"}, (None, "", (), 0.5, "real")),
+        ({"n": [0, np.int64(2)]}, (None, "", (), 0, "0,2")),
+        ({"n": range(3)}, (None, "", (), 0, "0,1,2")),
     ],
 )
 def test_what_is_close_to_a_type_is_taken_for_it(given: dict[str, Any], taken: tuple[Any, ...]) -> None:
@@ -112,7 +114,10 @@ def test_what_is_close_to_a_type_is_taken_for_it(given: dict[str, Any], taken: t
     assert [type(each) for each in found] == [type(each) for each in taken]
 
 
-@pytest.mark.parametrize("given", [{"n": True}, {"n": 0.5}, {"number": "1"}, {"text": 3}, {"path": 3}])
+@pytest.mark.parametrize(
+    "given",
+    [{"n": True}, {"n": 0.5}, {"n": []}, {"n": ["a"]}, {"n": [True]}, {"number": "1"}, {"text": 3}, {"path": 3}],
+)
 def test_what_only_looks_close_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="; allowed: "):
         public(_function)(**given)

@@ -138,6 +138,14 @@ class DataSteps:
                     yield Fault(("data", step.name, "to"), f"data.{step.name}.to: {error}")
             known |= step.languages(known)
 
+    def combinations(self) -> Iterator[Fault]:
+        """Yield a fault for each step whose options exclude or need others, as its command says when it runs."""
+        for step in self.steps:
+            try:
+                _check_import(step.options) if step.command == "import" else _check_prices(step.options)
+            except UserError as error:
+                yield Fault(("data", step.name), f"data.{step.name}: {error}")
+
     def run(self) -> None:
         """Carry out every step; UserError for the first that was done with other options."""
         for fault in self.changes():
@@ -187,6 +195,23 @@ def read_step(
     faults += [Fault(("data", name, commands[0]), f"data.{name}: {commands[0]} needs {key} = …") for key in lacking]
     own_folder = Path(options.pop("out", None) or folder / name)
     return faults or Step(name, commands[0], options, own_folder, table)
+
+
+def _check_prices(options: Mapping[str, Any]) -> None:
+    """Raise UserError for a price without the other, or a limit of money without prices."""
+    import_module("synthgen.engines.prices").PriceOptions(
+        *map(options.get, ("price_in", "price_out", "prices", "max_cost"))
+    )
+
+
+def _check_import(options: Mapping[str, Any]) -> None:
+    """Raise UserError for columns, labels and facts of an import that its task does not have."""
+    facts = {name: options.get(name) for name in ("origin", "generator", "licence", "language", "split", "citation")}
+    records = {name: options.get(name, ()) for name in ("columns", "labels", "hypotheses", "where")}
+    check = import_module("synthgen.corpora.stated_facts").stated_facts
+    stated = check(options["task"], {**facts, "source": options.get("source_text")}, records)
+    if stated.records.faults:
+        raise UserError("; ".join(stated.records.faults))
 
 
 def language_of(folder: Path, known: Mapping[Path, str]) -> str:

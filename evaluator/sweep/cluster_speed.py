@@ -15,13 +15,24 @@ RUN_OVERHEAD = 2 * 2**30
 """Bytes that a run takes of a GPU beside its training: CUDA's own, batches of inference."""
 
 
-def devices(address: str | None, hardware: Hardware) -> int:
-    """Return how many GPUs a cluster has; on CPUs, how many runs its cores hold at once, at least one a machine."""
+def capacity(address: str | None, hardware: Hardware, workers: int = 1) -> tuple[int, int]:
+    """Return a cluster's GPUs, or else its machines, and how many runs go at once at the speed of one.
+
+    Runs that share a GPU share its speed; on a machine without GPUs each has cores of its own while there are enough.
+    """
     with joined(address or LOCAL) as ray:
         if hardware.device == "cuda":
-            return max(1, int(ray.cluster_resources().get("GPU", 1)))
-        cores = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
-        return sum(max(1, int(each // hardware.threads)) for each in cores)
+            gpus = max(1, int(ray.cluster_resources().get("GPU", 1)))
+            return gpus, gpus
+        nodes = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
+        cores = [int(each) for each in nodes if each]
+        return len(cores), sum(runs_with_cores(each, hardware, workers) for each in cores)
+
+
+def runs_with_cores(cores: int, hardware: Hardware, workers: int) -> int:
+    """Return how many runs have cores of their own on one machine, at least one, at most several `workers`."""
+    runs = max(1, cores // hardware.threads)
+    return runs if workers == 1 else min(runs, workers)
 
 
 def runs_a_gpu(address: str | None, memory: int) -> int:

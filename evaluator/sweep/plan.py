@@ -28,7 +28,7 @@ from evaluator.sweep.pending import pending
 from synthgen.console import note, progress
 from synthgen.errors import IncompleteError
 from synthgen.runtime.files import format_duration, format_size
-from synthgen.runtime.workers import Workers
+from synthgen.runtime.workers import Workers, usable_cores
 
 NOTICED = 0.1
 """Share of the time spent waiting for cores from which an estimate is a range."""
@@ -53,7 +53,10 @@ class JobCost:
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """The cost of what is missing. Times and bytes are estimates; counts are exact. `devices` work side by side."""
+    """The cost of what is missing. Times and bytes are estimates; counts are exact.
+
+    `devices` are GPUs, or machines without; `parallel` runs go at once on all of them at the speed of one.
+    """
 
     jobs: tuple[JobCost, ...]
     finished_runs: int
@@ -63,25 +66,31 @@ class CostEstimate:
     memory_bytes: int
     device: str
     devices: int
+    parallel: int
     workers: int
     arms: tuple[Json, ...]
     price_per_hour: float | None = None
 
     @property
     def seconds(self) -> float:
-        """Estimated time of one device."""
+        """Estimated time of all runs one after the other."""
         work = sum(job.work for job in self.jobs)
         return work / self.speed.tokens_per_second + self.speed.seconds_per_run * len(self.jobs)
 
     @property
     def seconds_alone(self) -> float:
-        """Estimated time of one device with nothing else on its cores."""
+        """The same with nothing else on the cores."""
         return self.seconds * (1 - self.speed.waiting)
+
+    @property
+    def device_hours(self) -> float:
+        """Estimated hours of all devices together."""
+        return self.seconds / self.parallel * self.devices / 3600
 
     @property
     def duration(self) -> str:
         """The estimated time in words: two where other programs kept the cores busy when the speed was measured."""
-        most, least = (format_duration(each / self.devices) for each in (self.seconds, self.seconds_alone))
+        most, least = (format_duration(each / self.parallel) for each in (self.seconds, self.seconds_alone))
         if self.speed.waiting < NOTICED:
             return f"about {most}"
         return (
@@ -98,10 +107,10 @@ class CostEstimate:
             "training_tokens": sum(job.training_tokens for job in self.jobs),
             "inference_tokens": sum(job.inference_tokens for job in self.jobs),
             "flops": self.flops_per_token * sum(job.work for job in self.jobs),
-            "seconds": round(self.seconds / self.devices, 1),
-            "seconds_alone": round(self.seconds_alone / self.devices, 1),
-            "device_hours": round(self.seconds / 3600, 3),
-            **({} if (price := self.price_per_hour) is None else {"money": round(price * self.seconds / 3600, 2)}),
+            "seconds": round(self.seconds / self.parallel, 1),
+            "seconds_alone": round(self.seconds_alone / self.parallel, 1),
+            "device_hours": round(self.device_hours, 3),
+            **({} if (price := self.price_per_hour) is None else {"money": round(price * self.device_hours, 2)}),
             "disk_bytes": self.disk_bytes,
             "memory_bytes": self.memory_bytes,
             "tokens_per_second": round(self.speed.tokens_per_second, 1),
@@ -139,7 +148,11 @@ def _cost(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
     if todo:
         check_encoders(experiment)
     _check_room(disk, memory if ray is None else 0, hardware, store.root)
-    in_process = ray is None and (workers == 1 or hardware.device == "cpu")
+    devices, parallel = 1, 1
+    if ray is not None or (workers > 1 and hardware.device == "cuda"):
+        devices, parallel = cluster_speed.capacity(ray, hardware, workers)
+    elif workers > 1:
+        parallel = cluster_speed.runs_with_cores(usable_cores(), hardware, workers)
     start = time.monotonic()
     jobs = _count(todo, store)
     reading = (time.monotonic() - start) / max(1, len(jobs))
@@ -153,7 +166,8 @@ def _cost(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
         memory_bytes=memory,
         device=str(hardware),
         workers=workers,
-        devices=1 if in_process else cluster_speed.devices(ray, hardware),
+        devices=devices,
+        parallel=parallel,
         arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
         price_per_hour=experiment.arguments.price_per_hour,
     )
@@ -229,12 +243,11 @@ def announce(plan: CostEstimate) -> None:
         f"plan: {totals['runs']} runs, {plan.finished_runs} finished before, {totals['steps']:,} steps, "
         f"{tokens:,} tokens; {plan.duration}; {disk} disk, {memory} memory"
     )
-    devices, each = (
-        (plan.device, "") if plan.devices == 1 else (f"{plan.devices} devices ({plan.device})", " per device")
-    )
+    devices = plan.device if plan.devices == 1 else f"{plan.devices} devices ({plan.device})"
+    runs = max(plan.parallel, plan.workers * plan.devices)
     note(
         f"speed: {speed.tokens_per_second:,.0f} tokens/s, plus {speed.seconds_per_run:.0f} s per run, on {devices}; "
-        f"simultaneous runs{each}: {plan.workers}; source: {speed.source}"
+        f"simultaneous runs: {runs}; source: {speed.source}"
     )
 
 

@@ -70,7 +70,8 @@ def resources(ray: Any, hardware: Hardware, workers: int) -> dict[str, float]:  
         if not largest_node(ray, "GPU"):
             raise UserError("no machine of the Ray cluster has a GPU; set SYNTHGEN_DEVICE=cpu to run on its CPUs")
         return {"num_gpus": 1 / workers, "num_cpus": 0}
-    return {"num_cpus": min(hardware.threads, largest_node(ray, "CPU")) / workers}
+    cores = largest_node(ray, "CPU")
+    return {"num_cpus": min(hardware.threads, cores) if workers == 1 else cores / workers}
 
 
 def _task(job: Job, store: Store, board: Any, keep_weights: bool, _before: Any) -> float:  # noqa: ANN401 - Ray handles

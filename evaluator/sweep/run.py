@@ -99,6 +99,7 @@ def _faults(file: ExperimentFile) -> Iterator[Fault]:
     yield from file.faults
     yield from file.steps.changes()
     yield from file.steps.directions()
+    yield from file.steps.combinations()
     try:
         arguments = file_arguments(CompareArguments, file, needs_data=False)
     except UserError as error:  # of its preset

@@ -78,7 +78,7 @@ def _refuse_too_long(experiment: Experiment, store: Store, deadline: float) -> N
 
 def _seconds(experiment: Experiment, store: Store) -> float:
     cost = plan_graph(experiment, build(experiment), store)
-    return cost.seconds / cost.devices if cost.jobs else 0.0
+    return cost.seconds / cost.parallel if cost.jobs else 0.0
 
 
 def _next_step(comparison: Comparison, experiment: Experiment, store: Store) -> Step | None:

@@ -54,35 +54,35 @@ def _words(pair: dict[str, Any]) -> str:
 
 
 def _answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
-    """Return what the comparisons say, in words."""
+    """Return the answer of the first part, in words."""
     nli, other = "target:xnli", "target:tatoeba"
     return f"""\
-- **4,500 real pairs help on NLI in other languages, and cost elsewhere.** Against no intermediate data, XNLI gains
-  ({_words(pairs["real", "none", nli])}) and Tatoeba loses
-  ({_words(pairs["real", "none", other])}). Over both, the planned primary comparison:
-  {_words(pairs["real", "none", "all"])}, not resolved with three seeds.
-- **FewGen's pairs do not replace them.** Against real pairs they lose on XNLI
-  ({_words(pairs["fewgen", "real", nli])}) and over both targets
-  ({_words(pairs["fewgen", "real", "all"])}), and they cost as much on Tatoeba
-  (against none {_words(pairs["fewgen", "none", other])}).
-- **WANLI's pairs: not resolved.** Against real pairs {_words(pairs["wanli", "real", nli])} on XNLI,
-  {_words(pairs["wanli", "real", "all"])} over both. They may be as far behind as FewGen's; a fourth seed
-  would detect a difference of this size.
-- No difference was detected between either generated set and no intermediate data over both targets.
+- **4,500 real pairs help on NLI in other languages and harm sentence retrieval.** Compared with no intermediate data,
+  XNLI rises ({_words(pairs["real", "none", nli])}) and Tatoeba falls
+  ({_words(pairs["real", "none", other])}). For the mean of both, a primary comparison,
+  no difference was detected with three seeds ({_words(pairs["real", "none", "all"])}).
+- **FewGen's pairs do not replace them.** Compared with real pairs, scores are lower on XNLI
+  ({_words(pairs["fewgen", "real", nli])}) and for the mean of both targets
+  ({_words(pairs["fewgen", "real", "all"])}). On Tatoeba they harm about as much
+  (compared with none {_words(pairs["fewgen", "none", other])}).
+- **WANLI's pairs: no difference detected.** Compared with real pairs {_words(pairs["wanli", "real", nli])} on XNLI,
+  {_words(pairs["wanli", "real", "all"])} for the mean of both. They may be as much worse as FewGen's;
+  a fourth seed would detect a difference of this size.
+- For the mean of both targets, no difference was detected between either generated set and no intermediate data.
 
-Each: difference, 95 % CI over seeds and test items, p after Holm's correction."""
+The values are difference, 95 % confidence interval over seeds and test items, p after Holm's correction."""
 
 
 def _second_answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
-    """Return what the comparisons of the second piece say, in words."""
+    """Return the answer of the second part, in words."""
     nli, other = "target:xnli", "target:tatoeba"
     return f"""\
-- **SNLI, real pairs of another domain, are as far behind MNLI's pairs as WANLI's are; not resolved.** On XNLI
-  {_words(pairs["snli", "real", nli])}. XNLI's test pairs are of MNLI's domains,
-  so a good part of what separates a set from MNLI may be domain, not who wrote it.
-- **INLI (Gemini): not resolved.** Against real pairs on XNLI {_words(pairs["inli", "real", nli])};
-  three seeds differ too much. Against SNLI {_words(pairs["inli", "snli", nli])}.
-- **NLI data cost on Tatoeba, whoever wrote them**: SNLI against none {_words(pairs["snli", "none", other])}."""
+- **SNLI, real pairs of another domain, is as much below MNLI as WANLI is; no difference detected.** On XNLI
+  {_words(pairs["snli", "real", nli])}. XNLI's test pairs are from MNLI's domains, so a
+  good part of the difference between a set and MNLI may come from the domain and not from who wrote it.
+- **INLI (Gemini): no difference detected.** Compared with real pairs on XNLI {_words(pairs["inli", "real", nli])}:
+  the three seeds vary too much. Compared with SNLI {_words(pairs["inli", "snli", nli])}.
+- **Other real NLI data lower Tatoeba too**: SNLI compared with none {_words(pairs["snli", "none", other])}."""
 
 
 _HEAD = ("comparison", "difference (points)", "95 % CI", "minimum detectable effect", "p (Holm)", "verdict")

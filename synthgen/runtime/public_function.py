@@ -35,7 +35,8 @@ class _WrongType(TypeError):
 def public(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that takes what is close to its types, with a signature that `help` shows without options.
 
-    A path may be a text and a text a path, one value stands for a list of one. UserError names anything else.
+    A path may be a text and a text a path, one value stands for a list of one, and a list of whole numbers for a text
+    of them. UserError names anything else.
     """
     hints, marked = get_type_hints(function), get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
@@ -119,6 +120,8 @@ def _of_one(value: Any, hints: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any va
     """Return a value as the first of some types that it is, or else that it can be taken for."""
     if type(value) in hints:
         return _converted(value, type(value))
+    if {str, int} <= {*hints} and isinstance(value, (list, tuple, range)) and value:
+        return ",".join(str(_plain(each, int)) for each in value)  # a text of numbers, as on the command line
     for hint in hints:
         try:
             return _converted(value, hint)

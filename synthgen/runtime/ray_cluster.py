@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from synthgen.console import note
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 from synthgen.runtime.guard import ended_with_this_process
 from synthgen.text.digits import whole_number
@@ -38,12 +39,28 @@ def joined(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    with _own_signals():
-        _connect(ray, address)
+    with _short_messages(ray):
+        with _own_signals():
+            _connect(ray, address)
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _short_messages(ray: Any) -> Iterator[None]:  # noqa: ANN401 - a module that may be missing
+    """Write the first line of what Ray says of a lost process or a full machine to stderr.
+
+    It would print all of it, up to a hundred lines, to stdout, where the result of `--json` is read.
+    """
+    worker = ray._private.worker
+    before = worker.print_to_stdstream
+    worker.print_to_stdstream = lambda data, **_: note("Ray: " + "\n".join(data["lines"]).strip().partition("\n")[0])
     try:
-        yield ray
+        yield
     finally:
-        ray.shutdown()
+        worker.print_to_stdstream = before
 
 
 @contextmanager

@@ -180,6 +180,34 @@ def test_a_folder_that_is_named_and_not_there_is_a_fault_wherever_it_is_used(wri
     ]
 
 
+def test_options_of_a_step_that_do_not_go_together_are_faults_before_it_runs(write: Write) -> None:
+    steps = """[data.made]
+make = "mnli"
+price_in = 1.0
+[data.clean]
+filter = "made"
+max_cost = 3
+[data.real]
+import = "mnli"
+from = "sample"
+columns = "premis=a"
+labels = "0=wrong"
+[data.other]
+import = "mnli"
+from = "sample"
+where = "lang"
+[arms]
+none = "none"
+"""
+    lines = [line.removeprefix("study.toml line ").partition("; ")[0] for line in faults(write(HEAD + steps))]
+    assert [line.partition(" without ")[0] for line in lines] == [
+        "5: data.made: give --price-in and --price-out together: the prices of a million input and output tokens",
+        "8: data.clean: --max-cost 3.0 has no effect: the cost is unknown",
+        "11: data.real: unknown column 'premis' in --columns",
+        "16: data.other: --where: 'lang' is not NAME=NAME",
+    ]
+
+
 def test_two_steps_do_not_write_one_folder_and_none_that_of_the_store(write: Write) -> None:
     steps = """[data.store]
 import = "mnli"

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -158,12 +158,20 @@ def test_a_plan_can_be_calibrated_on_the_cluster(tiny_model: Path) -> None:
 def test_a_plan_counts_the_runs_that_a_clusters_cores_hold_at_once() -> None:
     import ray
 
-    from evaluator.sweep.cluster_speed import devices
+    from evaluator.sweep.cluster_speed import capacity
+    from evaluator.sweep.ray_runner import resources
 
     ray.init(num_gpus=2, num_cpus=6, include_dashboard=False, logging_level="ERROR")
     try:
-        assert [devices("auto", Hardware("cpu", threads, bfloat16=False)) for threads in (1, 2, 4, 8)] == [6, 3, 1, 1]
-        assert devices("auto", Hardware("cuda", 4, bfloat16=True)) == 2
+        assert [capacity("auto", Hardware("cpu", threads, bfloat16=False)) for threads in (1, 2, 4, 8)] == [
+            (1, runs) for runs in (6, 3, 1, 1)
+        ]
+        assert capacity("auto", Hardware("cuda", 4, bfloat16=True)) == (2, 2)
+        one_thread = Hardware("cpu", 1, bfloat16=False)
+        assert [capacity("auto", one_thread, workers) for workers in (2, 4, 9)] == [(1, 2), (1, 4), (1, 6)]
+        assert [resources(ray, one_thread, workers) for workers in (1, 2, 3)] == [
+            {"num_cpus": cores} for cores in (1, 3, 2)
+        ]
     finally:
         ray.shutdown()
 
@@ -192,7 +200,14 @@ def test_as_many_runs_share_a_gpu_as_its_memory_and_the_cores_beside_it_hold(
 
 def estimate(speed: Throughput) -> CostEstimate:
     job = JobCost("key", "label", "target", steps=10, training_tokens=3_600_000, inference_tokens=0)
-    return CostEstimate((job,), 0, speed, 1.0, 0, 0, "cpu", devices=1, workers=1, arms=())
+    return CostEstimate((job,), 0, speed, 1.0, 0, 0, "cpu", devices=1, parallel=1, workers=1, arms=())
+
+
+def test_a_machine_that_holds_four_runs_is_paid_once() -> None:
+    alone = replace(estimate(Throughput(1000.0, 0.0, "calibration")), price_per_hour=2.0).document()
+    assert (alone["seconds"], alone["device_hours"], alone["money"]) == (3600.0, 1.0, 2.0)
+    plan = replace(estimate(Throughput(1000.0, 0.0, "calibration")), price_per_hour=2.0, parallel=4).document()
+    assert (plan["seconds"], plan["device_hours"], plan["money"]) == (900.0, 0.25, 0.5)
 
 
 def test_a_plan_measured_beside_other_programs_gives_a_range(capsys: pytest.CaptureFixture[str]) -> None:

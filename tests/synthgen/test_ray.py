@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.engines.base import NoWork, Request, Sampling
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
+from synthgen.runtime.ray_cluster import joined
 from tests.synthgen.conftest import make_scripted
 from tests.synthgen.scripts import mostly, sentence
 
@@ -182,6 +184,19 @@ def test_as_many_engines_start_as_fit_with_so_many_gpus_each() -> None:
 def test_an_engine_over_more_gpus_than_a_machine_has_is_refused() -> None:
     with pytest.raises(UserError, match="no machine of the cluster has the 2 GPUs of an engine: it has none"):
         RayEngine(honest, address="local", gpus=2)
+
+
+def test_what_ray_says_of_lost_processes_is_one_line_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    with joined("local") as ray:
+        job, clients = ray.get_runtime_context().get_job_id(), ray._private.worker.global_worker.gcs_client
+        page = "Workers killed as memory ran out.\nTop 10 memory users:\n" + "PID 1\n" * 80
+        ray._private.utils.publish_error_to_driver("lost", page, clients, ray.JobID.from_hex(job))
+        deadline, said = time.monotonic() + 30, ""
+        while "Ray:" not in said and time.monotonic() < deadline:
+            time.sleep(0.1)
+            said += capfd.readouterr().err
+    assert said == "Ray: Workers killed as memory ran out.\n"
+    assert capfd.readouterr().out == ""
 
 
 _DRIVER = """

@@ -81,6 +81,10 @@ class _Match(NamedTuple):
     is_enough: bool
 
 
+NAMED = 4
+"""Files whose items were read, as named on the terminal; the manifest has all."""
+
+
 class Contamination(Filter):
     """Drops rows that repeat items of the sets it was given. The evidence names the set and the item's hash."""
 
@@ -105,7 +109,7 @@ class Contamination(Filter):
         self._not_read = list(chain.from_iterable(map(unread_files, against)))
         if self._sets:
             items = sum(len(each.items) for each in self._sets)
-            console.note(f"--against: {items} items read of {listed([each.name for each in self._sets])}")
+            console.note(f"--against: {items:,} items read of {listed([each.name for each in self._sets], most=NAMED)}")
         if self._not_read:
             console.note(f"--against: not read, so their items are not searched for: {listed(self._not_read)}")
         self._items = [
