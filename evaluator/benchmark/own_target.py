@@ -10,10 +10,10 @@ from synthgen.runtime.own_files import OwnFileCheck, check_file, new_file
 _SKELETONS = {name: Path(__file__).parent / "skeletons" / f"{name}{SUFFIX}" for name in COLUMNS}
 
 
-def new_target(format_: str, path: Path) -> Path:
+def new_target(format_: str, path: Path | None) -> Path:
     """Write a commented target file of a format to start from, and return its path.
 
-    UserError for an unknown format, and for a file that is there or cannot be written.
+    UserError for no file, an unknown format, and a file that is there or cannot be written.
     """
     return new_file(path, _SKELETONS, format_, "target", taken_names())
 

@@ -13,7 +13,7 @@ from synthgen.console import new_app, note, note_next, note_next_on_data, one_li
 from synthgen.errors import listed, refuse
 from synthgen.runtime.entry import run
 from synthgen.runtime.files import format_size
-from synthgen.runtime.own_files import OwnFileCheck, is_file_name, own_file_document, print_own_file, required_file
+from synthgen.runtime.own_files import OwnFileCheck, is_file_name, own_file_document, print_own_file
 from synthgen.runtime.typer_command import Arguments, add_command
 
 Json = Mapping[str, Any]
@@ -43,7 +43,7 @@ def targets(
 
     if new is not None:
         refuse("--new writes a file without faults", check=check)
-        return own_target.new_target(new, required_file(file, "--new"))
+        return own_target.new_target(new, file)
     refuse("the argument FILE is for --new FORMAT; give both", file=file)
     return registry.targets() if check is None else own_target.check_target(check)
 
@@ -248,9 +248,13 @@ def print_score(score: Json, _: Arguments) -> None:
 
 
 def print_comparison(comparison: Any, _: Arguments) -> None:  # noqa: ANN401 - Comparison, not imported here
-    """Print the verdicts, where the page is, and the next command."""
+    """Print the verdicts, where the page is, and the next command, unless the page has no scores beside it."""
+    from evaluator.store.tables import RESULTS_NAME
+
     _print_verdicts(comparison)
-    note_next(f"evaluator publish {shlex.quote(str(Path(comparison.page).parent))} --to OWNER/NAME --dry-run")
+    folder = Path(comparison.page).parent
+    if (folder / RESULTS_NAME).is_file():
+        note_next(f"evaluator publish {shlex.quote(str(folder))} --to OWNER/NAME --dry-run")
 
 
 def _print_verdicts(comparison: Any) -> None:  # noqa: ANN401 - Comparison, not imported here

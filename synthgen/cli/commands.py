@@ -9,7 +9,7 @@ from synthgen.cli import printing
 from synthgen.cli.printing import CardReport
 from synthgen.errors import refuse, unknown
 from synthgen.runtime.entry import run
-from synthgen.runtime.own_files import OwnFileCheck, own_file_document, required_file
+from synthgen.runtime.own_files import OwnFileCheck, own_file_document
 from synthgen.runtime.typer_command import Document, Show, add_command, json_value
 
 
@@ -48,7 +48,7 @@ def tasks(
 
     if new is not None:
         refuse("--new writes a file without faults", check=check)
-        return own_task.new_task(new, required_file(file, "--new"))
+        return own_task.new_task(new, file)
     refuse("the argument FILE is for --new FORMAT; give both", file=file)
     return registry.tasks() if check is None else own_task.check_task(check)
 

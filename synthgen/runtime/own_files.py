@@ -130,11 +130,15 @@ def check_file(
     return OwnFileCheck(str(path), path.stem, tuple(faults))
 
 
-def new_file(path: Path, skeletons: Mapping[str, Path], format_: str, kind: str, taken: Mapping[str, object]) -> Path:
+def new_file(
+    path: Path | None, skeletons: Mapping[str, Path], format_: str, kind: str, taken: Mapping[str, object]
+) -> Path:
     """Write the skeleton of a format to a new file and return its path.
 
-    UserError for an unknown format, a name that is taken, and a file that is there or cannot be written.
+    UserError for no file, an unknown format, a name that is taken, and a file that is there or cannot be written.
     """
+    if path is None:
+        raise UserError(f"--new needs a format and a file: --new FORMAT FILE; the formats: {', '.join(skeletons)}")
     if format_ not in skeletons:
         raise unknown("format", format_, skeletons, where="--new")
     suffix = skeletons[format_].suffix
@@ -148,13 +152,6 @@ def new_file(path: Path, skeletons: Mapping[str, Path], format_: str, kind: str,
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         write_atomically(path, text)
-    return path
-
-
-def required_file(path: Path | None, option: str) -> Path:
-    """Return the file that an option needs; UserError where none was given."""
-    if path is None:
-        raise UserError(f"{option} needs the file to write: {option} FORMAT FILE")
     return path
 
 

@@ -10,10 +10,10 @@ from synthgen.task.task_file import check_task_text
 _SKELETONS = {name: Path(__file__).parent / "skeletons" / f"{name}{SUFFIX}" for name in FORMATS}
 
 
-def new_task(format_: str, path: Path) -> Path:
+def new_task(format_: str, path: Path | None) -> Path:
     """Write a commented task file of a format to start from, and return its path.
 
-    UserError for an unknown format, and for a file that is there or cannot be written.
+    UserError for no file, an unknown format, and a file that is there or cannot be written.
     """
     return new_file(path, _SKELETONS, format_, "task", prompt_files())
 

@@ -64,6 +64,17 @@ def test_a_report_prints_its_verdicts_and_its_place_or_the_comparison(
     assert shown == json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
 
 
+def test_a_report_is_to_be_published_only_from_a_folder_that_has_its_scores(
+    results_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = results_file()
+    is_named = {}
+    for folder in (source.parent, tmp_path / "elsewhere"):
+        done = CliRunner().invoke(app, ["report", str(source), "--out", str(folder / "page.html")])
+        is_named[folder.name] = "next: evaluator publish" in done.output
+    assert is_named == {source.parent.name: True, "elsewhere": False}
+
+
 def test_a_plan_is_printed_as_arms_runs_and_totals(capsys: pytest.CaptureFixture[str]) -> None:
     arm = {"name": "real", "rows": 1200, "origin": "real", "tasks": ["mnli"], "model": None}
     job = {"label": "xnli seed 0", "steps": 10, "training_tokens": 5000, "inference_tokens": 7}

@@ -24,7 +24,9 @@ from evaluator.benchmark.registry import AVERAGES, find, of_run, select, targets
 from evaluator.benchmark.target import DataRoot, Split, UnlabelledError
 from evaluator.benchmark.target_check import COLUMNS
 from evaluator.benchmark.target_file import reading_hash
+from evaluator.cli import commands as evaluator_cli
 from evaluator.stats.item_bootstrap import metric_draws
+from synthgen.cli import commands as synthgen_cli
 from synthgen.errors import UserError
 from tests.evaluator.conftest import sentence
 
@@ -497,3 +499,11 @@ def test_new_and_check_are_options_of_targets(tmp_path: Path) -> None:
     broken = write(tmp_path, ("title", "titel"))
     done = command("targets", "--check", str(broken), "--json")
     assert (done.returncode, len(json.loads(done.stdout)["faults"])) == (2, 2)
+
+
+def test_new_without_a_file_names_the_formats() -> None:
+    for word in ("pair", "mine.toml"):
+        with pytest.raises(UserError, match=r"--new FORMAT FILE; the formats: .*pair"):
+            evaluator_cli.targets(new=word)
+        with pytest.raises(UserError, match=r"--new FORMAT FILE; the formats: .*pair"):
+            synthgen_cli.tasks(new=word)
