@@ -161,7 +161,7 @@ def test_a_plan_counts_the_runs_that_a_clusters_cores_hold_at_once() -> None:
     from evaluator.sweep.cluster_speed import capacity
     from evaluator.sweep.ray_runner import resources
 
-    ray.init(num_gpus=2, num_cpus=6, include_dashboard=False, logging_level="ERROR")
+    ray.init(address="local", num_gpus=2, num_cpus=6, include_dashboard=False, logging_level="ERROR")
     try:
         assert [capacity("auto", Hardware("cpu", threads, bfloat16=False)) for threads in (1, 2, 4, 8)] == [
             (1, runs) for runs in (6, 3, 1, 1)
@@ -189,7 +189,7 @@ def test_as_many_runs_share_a_gpu_as_its_memory_and_the_cores_beside_it_hold(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    ray.init(num_gpus=2, num_cpus=12, include_dashboard=False, logging_level="ERROR")
+    ray.init(address="local", num_gpus=2, num_cpus=12, include_dashboard=False, logging_level="ERROR")
     try:
         assert [runs_a_gpu("auto", size * gigabyte) for size in (5, 14, 30, 90)] == [4, 2, 1, 1]
         program.write_text("#!/bin/sh\n")

@@ -172,7 +172,7 @@ def test_a_set_names_the_gpus_that_its_engines_ran_on() -> None:
 def test_as_many_engines_start_as_fit_with_so_many_gpus_each() -> None:
     import ray
 
-    ray.init(num_gpus=4, include_dashboard=False, logging_level="ERROR")
+    ray.init(address="local", num_gpus=4, include_dashboard=False, logging_level="ERROR")
     try:
         for gpus, left in ((1, 0), (2, 0), (3, 1)):
             with closing(RayEngine(honest, address="auto", gpus=gpus)):
