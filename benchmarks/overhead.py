@@ -9,7 +9,7 @@ written as parquet, as for the peers; `whole` is until the command ends, with th
 card that the peers do not make. The peers' environments are made by
 
     for peer in distilabel data-designer; do python -m venv /tmp/peers/$peer; done
-    /tmp/peers/distilabel/bin/pip install 'distilabel[openai]==1.5.3'
+    /tmp/peers/distilabel/bin/pip install 'distilabel[openai]==1.5.3' requests
     /tmp/peers/data-designer/bin/pip install 'data-designer==0.9.7'
 
 A peer has as many requests in flight as the bare client (256). Printed: every rate, the CPU time a row of `make`, of
