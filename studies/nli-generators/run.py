@@ -11,7 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 WORK = Path("runs/nli-generators")
 FOLDERS = ("mnli", "snli", "llm", "tatoeba")
-PIECES = ("study.toml", "second/study.toml", "sizes/study.toml")
+PIECES = ("study.toml", "second/study.toml", "sizes/study.toml", "mixtures/study.toml")
 TRAINING_ROWS = "mnli/dev_matched_1-5000.jsonl"
 """XNLI's training rows: pairs that no arm holds."""
 
