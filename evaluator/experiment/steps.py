@@ -206,10 +206,8 @@ def _check_prices(options: Mapping[str, Any]) -> None:
 
 def _check_import(options: Mapping[str, Any]) -> None:
     """Raise UserError for columns, labels and facts of an import that its task does not have."""
-    facts = {name: options.get(name) for name in ("origin", "generator", "licence", "language", "split", "citation")}
-    records = {name: options.get(name, ()) for name in ("columns", "labels", "hypotheses", "where")}
     check = import_module("synthgen.corpora.stated_facts").stated_facts
-    stated = check(options["task"], {**facts, "source": options.get("source_text")}, records)
+    stated = check(options["task"], {**options, "source": options.get("source_text")})
     if stated.records.faults:
         raise UserError("; ".join(stated.records.faults))
 

@@ -81,10 +81,10 @@ def import_task(
     _refuse_draw(n, seed)
     if not is_finished(out):
         refuse_taken(out)
-    of_records = {"columns": columns, "labels": labels, "hypotheses": hypotheses, "where": where}
-    facts = {"origin": origin, "generator": generator, "licence": licence, "language": language, "split": split}
-    facts |= {"source": source_text, "citation": citation}
-    corpus = open_corpus(task, source, stated=stated_facts(task, facts, of_records), pair_with=pair_with)
+    given: dict[str, Any] = {"columns": columns, "labels": labels, "hypotheses": hypotheses, "where": where}
+    given |= {"origin": origin, "generator": generator, "licence": licence, "language": language, "split": split}
+    given |= {"source": source_text, "citation": citation}
+    corpus = open_corpus(task, source, stated=stated_facts(task, given), pair_with=pair_with)
     identity = _identity(task_name(task), corpus, n, seed)
     if is_finished(out):
         sweep(out.absolute().parent)
@@ -92,7 +92,7 @@ def import_task(
     with only_writer(out):
         survey = _survey(corpus, n, seed)
         chosen = None if n is None else draw(survey, quotas(task, dict(survey.cells), n))
-        command = _command(task, source, n, seed, pair_with, {**of_records, **facts})
+        command = _command(task, source, n, seed, pair_with, given)
         provenance = {"seed": seed, "command": command, "definitions": definitions(task)}
         return _write(out, survey, chosen, identity | provenance, started)
 

@@ -10,6 +10,9 @@ from synthgen.dataset.manifest import Origin
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.text.languages import language_code
 
+FACTS = ("origin", "generator", "licence", "language", "split", "source", "citation")
+RECORDS = ("columns", "labels", "hypotheses", "where")
+
 
 @dataclass(frozen=True, slots=True)
 class StatedFacts:
@@ -41,9 +44,14 @@ class StatedFacts:
         return {name: value for name, value in facts.items() if value} | self.records.facts()
 
 
-def stated_facts(task: str, facts: Mapping[str, str | None], records: Mapping[str, Sequence[str]]) -> StatedFacts:
-    """Return the facts and the options of records, checked; UserError for an origin, column or label that is none."""
-    origin = facts.get("origin")
+def stated_facts(task: str, given: Mapping[str, Any]) -> StatedFacts:
+    """Return the facts and the options of records, checked, from options of an import; any may be missing.
+
+    Raises UserError for an empty fact and for an origin, column or label that is none.
+    """
+    facts: dict[str, str | None] = {name: given.get(name) for name in FACTS}
+    records: dict[str, Sequence[str]] = {name: given.get(name, ()) for name in RECORDS}
+    origin = facts["origin"]
     if origin is not None and origin not in (allowed := tuple(each for each in get_args(Origin) if each != "sample")):
         raise unknown("origin", origin, allowed, where="--origin")
     if origin in (None, "real"):
