@@ -29,7 +29,7 @@ from synthgen.console import note
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError, UserError
 from synthgen.runtime.drafts import sweep
-from synthgen.runtime.files import check_writable, move, scratch_folder, sync_folder, write_atomically
+from synthgen.runtime.files import check_writable, move, naming, scratch_folder, sync_folder, write_atomically
 
 STORE_VERSION = 2
 """Goes up when the meaning of a node changes; stores of another version are refused."""
@@ -152,7 +152,7 @@ class Store:
         """Append a line, with the time, to the log of the run that makes a node."""
         path = self.root / "logs" / f"{node.kind}-{node.key}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
+        with naming(path), path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')}  {text}\n")
 
 

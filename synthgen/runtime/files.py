@@ -22,17 +22,17 @@ class _NewFile(io.FileIO):
 
     def __init__(self, path: Path, target: Path, mode: str) -> None:
         self._target = target
-        with _naming(target):
+        with naming(target):
             super().__init__(path, mode)
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401 - what holds bytes
         """Write bytes."""
-        with _naming(self._target):
+        with naming(self._target):
             return super().write(data)
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Let an OSError name this file, not its draft or none."""
     try:
         yield
@@ -52,7 +52,7 @@ def _writing(path: Path, target: Path, mode: str) -> Iterator[BinaryIO]:
     with io.BufferedWriter(_NewFile(path, target, mode)) as file:
         yield file
         file.flush()
-        with _naming(target):
+        with naming(target):
             os.fsync(file.fileno())
 
 
@@ -72,7 +72,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with _writing(draft, path, "xb") as file:
             yield file
-        with _naming(path):
+        with naming(path):
             draft.replace(path)
             _sync(path.parent)
     except BaseException:
@@ -116,7 +116,7 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     """Yield a new empty folder beside `target` that is removed when the block ends; OSError when there can be none."""
     sweep(target.parent, target.name)
     draft = target.with_name(draft_name(target.name))
-    with _naming(target):
+    with naming(target):
         draft.mkdir(parents=True)
     try:
         yield draft
@@ -126,7 +126,7 @@ def scratch_folder(target: Path) -> Iterator[Path]:
 
 def move(source: Path, target: Path) -> None:
     """Move a file or folder within a disk, where it is also after a crash."""
-    with _naming(target):
+    with naming(target):
         source.rename(target)
         _sync(target.parent)
 
@@ -142,7 +142,7 @@ def _sync(path: Path) -> None:
     """Force a file to disk, or the names in a folder, where its file system can do that."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        with _naming(path):
+        with naming(path):
             os.fsync(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):

@@ -49,6 +49,16 @@ def test_another_revision_of_a_model_is_refused_with_both(tmp_path: Path) -> Non
         Store.open(tmp_path, {"a/b": "two"})
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is there on Linux alone")
+def test_a_log_on_a_full_disk_names_its_file(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, {})
+    (tmp_path / "logs").mkdir(exist_ok=True)
+    log = tmp_path / f"logs/{NODE.kind}-{NODE.key}.log"
+    log.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=f"No space left on device: '{log}'"):
+        store.log(NODE, "text")
+
+
 def test_another_version_is_refused(tmp_path: Path) -> None:
     Store.open(tmp_path, {})
     (tmp_path / "store.json").write_text('{"version": 99, "models": {}}')
