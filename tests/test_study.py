@@ -13,7 +13,7 @@ import pytest
 import evaluator
 
 STUDY = Path(__file__).resolve().parents[1] / "studies/nli-generators"
-PIECES = (STUDY, STUDY / "second", STUDY / "sizes")
+PIECES = (STUDY, STUDY / "second", STUDY / "sizes", STUDY / "mixtures")
 
 pytestmark = pytest.mark.skipif(not (STUDY / "results.jsonl").exists(), reason="the study has no results yet")
 

@@ -32,8 +32,10 @@ def tables() -> dict[str, str]:
     )
     answer = {"answer": _answer(_by_names(first)), "second-answer": _second_answer(_by_names(second))}
     third = json.loads((HERE / "sizes/comparison.json").read_text(encoding="utf-8"))
-    answer |= {"sizes-answer": _sizes_answer(third), "languages": _languages(first)}
-    return answer | _of_piece(first, "") | _of_piece(second, "second-") | _of_sizes(third) | {"sets": _sets()}
+    fourth = json.loads((HERE / "mixtures/comparison.json").read_text(encoding="utf-8"))
+    answer |= {"sizes-answer": _sizes_answer(third), "mixtures-answer": _mixtures_answer(fourth)}
+    answer |= {"languages": _languages(first), "sets": _sets()}
+    return answer | _of_piece(first, "") | _of_piece(second, "second-") | _of_sizes(third) | _of_mixtures(fourth)
 
 
 def _of_piece(comparison: dict[str, Any], prefix: str) -> dict[str, str]:
@@ -61,6 +63,31 @@ def _sizes_answer(comparison: dict[str, Any]) -> str:
   4,500 real pairs up to 18,000 pairs; no such size was trained (lower limit of the 95 % CI of the number needed:
   {end["fewgen"]} of FewGen's, more than {end["wanli"]} of WANLI's). How many of FewGen's equal
   500 or 1,500 real pairs is not known: the interval is open at both ends."""
+
+
+def _mixtures_answer(comparison: dict[str, Any]) -> str:
+    """Return what the comparisons of the fourth part say, in words."""
+    pairs = {(pair["a"], pair["b"]): pair for pair in comparison["pairs"] if pair["scope"] == "all"}
+    translated, half = pairs["portuguese", "real"], pairs["wanli-50", "real"]
+    return f"""\
+- **Real pairs in Portuguese machine translation: no difference from the English ones was detected** (planned:
+  {_words(translated)}), although {_number(translated["mde80"])} points would be detected with 80 % power.
+- **Half real, half WANLI's pairs: no difference from real pairs alone was detected** (planned:
+  {_words(half)}); only a difference of {_number(half["mde80"])} points would be.
+- **SuperGen's pairs: no difference from real pairs was detected** after the correction over all pairs of arms
+  ({_words(pairs["supergen", "real"])})."""
+
+
+def _of_mixtures(comparison: dict[str, Any]) -> dict[str, str]:
+    """Return the tables of the fourth part: each arm with its interval, its scores, and the comparisons with real."""
+    points = [point for point in comparison["points"] if point["scope"] == "all"]
+    means = ((point["arm"], _with_interval(point["mean"], point["ci95"])) for point in points)
+    pairs = [pair for pair in comparison["pairs"] if pair["scope"] == "all"]
+    return {
+        "mixtures-means": _table(("arm", "XNLI, mean of seven languages (95 % CI)"), means),
+        "mixtures-comparisons": _table(_HEAD, map(_pair_row, pairs)),
+        "mixtures-scores": _scores(comparison),
+    }
 
 
 def _is_largest(rate: dict[str, Any]) -> bool:
