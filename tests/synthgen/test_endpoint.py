@@ -233,7 +233,7 @@ def test_a_preview_at_a_server_that_fails_now_and_then_shows_each_reply_under_it
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with serving(Faults(http_500=0.5, malformed=0.2, seed=3)) as (url, server):
-        shown = make("mnli", n=1000, engine="endpoint", model=url, preview=5)
+        shown = make("mnli", n=1000, engine="endpoint", model=url, preview=20)
     assert server.counters["http"] > 0
     assert any(len(item["replies"]) > 2 for item in shown)
     assert all(len(item["prompts"]) == len(item["replies"]) and all(item["prompts"]) for item in shown)
