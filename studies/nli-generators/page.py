@@ -27,15 +27,16 @@ VERDICTS = {
 
 def tables() -> dict[str, str]:
     """Return the parts of the page that hold numbers, by name."""
-    first, second = (
-        json.loads((HERE / name / "comparison.json").read_text(encoding="utf-8")) for name in ("", "second")
+    first, second, third, fourth = (
+        json.loads((HERE / name / "comparison.json").read_text(encoding="utf-8"))
+        for name in ("", "second", "sizes", "mixtures")
     )
     answer = {"answer": _answer(_by_names(first)), "second-answer": _second_answer(_by_names(second))}
-    third = json.loads((HERE / "sizes/comparison.json").read_text(encoding="utf-8"))
-    fourth = json.loads((HERE / "mixtures/comparison.json").read_text(encoding="utf-8"))
-    answer |= {"sizes-answer": _sizes_answer(third), "mixtures-answer": _mixtures_answer(fourth)}
-    answer |= {"languages": _languages(first), "sets": _sets()}
-    return answer | _of_piece(first, "") | _of_piece(second, "second-") | _of_sizes(third) | _of_mixtures(fourth)
+    answer |= {"sizes-answer": _sizes_answer(third), "mixtures-answer": _mixtures_answer(_by_names(fourth))}
+    answer |= {"languages": _languages(first), "sets": _sets(), "mixtures-means": _means(fourth)}
+    return (
+        answer | _of_piece(first, "") | _of_piece(second, "second-") | _of_sizes(third) | _of_piece(fourth, "mixtures-")
+    )
 
 
 def _of_piece(comparison: dict[str, Any], prefix: str) -> dict[str, str]:
@@ -65,29 +66,11 @@ def _sizes_answer(comparison: dict[str, Any]) -> str:
   500 or 1,500 real pairs is not known: the interval is open at both ends."""
 
 
-def _mixtures_answer(comparison: dict[str, Any]) -> str:
-    """Return what the comparisons of the fourth part say, in words."""
-    pairs = {(pair["a"], pair["b"]): pair for pair in comparison["pairs"] if pair["scope"] == "all"}
-    translated, half = pairs["portuguese", "real"], pairs["wanli-50", "real"]
-    return f"""\
-- **Real pairs in Portuguese machine translation: no difference from the English ones was detected** (planned:
-  {_words(translated)}), although {_number(translated["mde80"])} points would be detected with 80 % power.
-- **Half real, half WANLI's pairs: no difference from real pairs alone was detected** (planned:
-  {_words(half)}); only a difference of {_number(half["mde80"])} points would be.
-- **SuperGen's pairs: no difference from real pairs was detected** after the correction over all pairs of arms
-  ({_words(pairs["supergen", "real"])})."""
-
-
-def _of_mixtures(comparison: dict[str, Any]) -> dict[str, str]:
-    """Return the tables of the fourth part: each arm with its interval, its scores, and the comparisons with real."""
-    points = [point for point in comparison["points"] if point["scope"] == "all"]
+def _means(comparison: dict[str, Any]) -> str:
+    """Return the mean score of each arm with its interval."""
+    points = (point for point in comparison["points"] if point["scope"] == "all")
     means = ((point["arm"], _with_interval(point["mean"], point["ci95"])) for point in points)
-    pairs = [pair for pair in comparison["pairs"] if pair["scope"] == "all"]
-    return {
-        "mixtures-means": _table(("arm", "XNLI, mean of seven languages (95 % CI)"), means),
-        "mixtures-comparisons": _table(_HEAD, map(_pair_row, pairs)),
-        "mixtures-scores": _scores(comparison),
-    }
+    return _table(("arm", "XNLI, mean of seven languages (95 % CI)"), means)
 
 
 def _is_largest(rate: dict[str, Any]) -> bool:
@@ -183,6 +166,18 @@ def _second_answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
 - **INLI (Gemini): no difference detected.** Compared with real pairs on XNLI {_words(pairs["inli", "real", nli])}:
   the three seeds vary too much. Compared with SNLI {_words(pairs["inli", "snli", nli])}.
 - **Other real NLI data lower Tatoeba too**: SNLI compared with none {_words(pairs["snli", "none", other])}."""
+
+
+def _mixtures_answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
+    """Return the answer of the fourth part, in words."""
+    translated, half = pairs["portuguese", "real", "all"], pairs["wanli-50", "real", "all"]
+    return f"""\
+- **Real pairs in Portuguese machine translation: no difference from English ones was detected** (planned:
+  {_words(translated)}; minimum detectable effect {_number(translated["mde80"])}).
+- **Half real, half WANLI's pairs: no difference from real pairs alone was detected** (planned:
+  {_words(half)}; minimum detectable effect {_number(half["mde80"])}).
+- **SuperGen's pairs: no difference from real pairs was detected** after the correction over the comparisons that are
+  not primary ({_words(pairs["supergen", "real", "all"])})."""
 
 
 _HEAD = ("comparison", "difference (points)", "95 % CI", "minimum detectable effect", "p (Holm)", "verdict")
