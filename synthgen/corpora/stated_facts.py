@@ -11,7 +11,10 @@ from synthgen.errors import UserError, refuse, unknown
 from synthgen.text.languages import language_code
 
 FACTS = ("origin", "generator", "licence", "language", "split", "source", "citation")
-RECORDS = ("columns", "labels", "hypotheses", "where")
+"""The options of an import that say where its rows come from."""
+
+RECORD_OPTIONS = ("columns", "labels", "hypotheses", "where")
+"""Those that say how its records are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def stated_facts(task: str, given: Mapping[str, Any]) -> StatedFacts:
     Raises UserError for an empty fact and for an origin, column or label that is none.
     """
     facts: dict[str, str | None] = {name: given.get(name) for name in FACTS}
-    records: dict[str, Sequence[str]] = {name: given.get(name, ()) for name in RECORDS}
+    records: dict[str, Sequence[str]] = {name: given.get(name, ()) for name in RECORD_OPTIONS}
     origin = facts["origin"]
     if origin is not None and origin not in (allowed := tuple(each for each in get_args(Origin) if each != "sample")):
         raise unknown("origin", origin, allowed, where="--origin")
